@@ -1,0 +1,70 @@
+"""API keys in a header, a query parameter or a cookie."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from ..exceptions import ConfigurationError
+from ..headers import Headers
+from ..models import HTTPRequest
+from ..urls import add_params
+
+Location = Literal["header", "query", "cookie"]
+
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+").fullmatch  # RFC 6265 4.1.1
+
+_NOT_FOR_KEYS = frozenset({"content-length", "host", "transfer-encoding"})
+
+
+class APIKey:
+    """A key that goes with every request.
+
+    Args:
+        key: the key.
+        name: of the header, query parameter or cookie that carries it.
+        location: ``header``, ``query`` or ``cookie``.
+
+    Raises:
+        ConfigurationError: a value cannot be sent there. The message does not show the key.
+    """
+
+    __slots__ = ("_key", "location", "name")
+
+    def __init__(self, key: str, *, name: str = "X-API-Key", location: Location = "header") -> None:
+        cls = type(self).__name__
+        if location not in ("header", "query", "cookie"):
+            raise ConfigurationError(
+                f"{cls}.location: {location!r} is not allowed; it is 'header', 'query' or 'cookie'"
+            )
+        if not isinstance(key, str) or not key:
+            raise ConfigurationError(f"{cls}.key: must be a str that is not empty")
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"{cls}.name: {name!r} is not allowed; it is a str that is not empty")
+        if location == "header" and name.lower() in _NOT_FOR_KEYS:
+            raise ConfigurationError(f"{cls}.name: {name!r} is not allowed; that header is about the message itself")
+        try:
+            if location == "query":
+                add_params("", [(name, key)])
+            else:
+                Headers({name: key})
+        except ValueError:
+            raise ConfigurationError(f"{cls}: the name {name!r} or the key cannot be sent in a {location}") from None
+        if location == "cookie" and not _COOKIE_VALUE(key):
+            raise ConfigurationError(f"{cls}.key: has a character that may not be in a cookie (RFC 6265 4.1.1)")
+        self._key = key
+        self.name = name
+        self.location = location
+
+    def apply(self, request: HTTPRequest, now: float) -> None:
+        """Set the header, add the query parameter, or add the cookie beside those that are there."""
+        if self.location == "header":
+            request.headers.put(self.name, self._key)
+        elif self.location == "query":
+            request.url = add_params(request.url, [(self.name, self._key)])
+        else:
+            cookies = [*request.headers.get_list("Cookie"), f"{self.name}={self._key}"]
+            request.headers["Cookie"] = "; ".join(cookies)  # one field (RFC 6265 5.4)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***, name={self.name!r}, location={self.location!r})"

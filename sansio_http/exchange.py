@@ -1,0 +1,390 @@
+"""One attempt: its story from credentials to answer, and the row of the call's table that lives it.
+
+The *story* is a generator that reads from top to bottom: it yields a request to have it sent, or a :class:`Question`
+to have something of the user's called, and returns the answer. It knows nothing of queues, permits and time; a call
+whose policies leave nothing to tell does without.
+
+The *row* (:class:`Exchange`) takes what the story wants to the wire, through an :class:`~.admission.Admission`. A call
+has one row, or two while it hedges; a row that is over is told nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from .admission import CLOSED, Admission
+from .exceptions import (
+    AttemptTimeoutError,
+    ConfigurationError,
+    ConnectionLostError,
+    DriverError,
+    HTTPClientError,
+    HTTPRequestError,
+    HTTPTimeoutError,
+    TotalTimeoutError,
+)
+from .ledger import Ledger, error_for
+from .models import HTTPRequest, HTTPResponse, Outcome
+from .notes import Redirected, Resent, SendEnded, Waited
+from .outcomes import status_and_error
+from .policies import Policies
+from .retry import may_repeat
+from .step import Ask, Send
+from .urls import add_params, origin, redact
+
+T = TypeVar("T")
+
+
+class Question(NamedTuple):
+    """Something of the user's that a story wants called; ``early`` if it comes before the send."""
+
+    target: Callable[[Any], Any]
+    value: Any
+    early: bool = True
+
+
+Story = Generator[HTTPRequest | Question, Any, HTTPResponse]
+
+
+def tell(
+    request: HTTPRequest, policies: Policies, home: str, redirected: Callable[[HTTPResponse, HTTPRequest], None]
+) -> Story:
+    """The story of one attempt.
+
+    Args:
+        request: as the caller wants it; each send is made from a copy.
+        policies: who is asked.
+        home: what URLs that get credentials begin with.
+        redirected: told of each redirect that is followed.
+    """
+    seen: list[tuple[str, str]] = []
+    while True:
+        sent = request.copy()
+        for hook in policies.hooks:
+            sent = _or_same((yield Question(hook.process_request, sent)), sent)
+        if policies.ask_auth is not None and _is_home(sent.url, home):
+            sent = _or_same((yield Question(policies.ask_auth, sent)), sent)
+        if policies.ask_limiter is not None:
+            yield Question(policies.ask_limiter, 1)
+
+        response: HTTPResponse = yield sent
+
+        for hook in reversed(policies.hooks):
+            process = partial(hook.process_response, request=sent)
+            response = _or_same((yield Question(process, response, early=False)), response)
+        # What follows is built from the request without credentials: they cannot travel on by accident.
+        following = policies.redirects.follow(request, response, seen) if policies.redirects is not None else None
+        if following is None:
+            return response
+        redirected(response, following)
+        request = following
+
+
+def _or_same(answer: T | None, given: T) -> T:
+    """What a hook gave back, or what it was given where it gave nothing."""
+    if answer is None:
+        return given
+    for kind in (HTTPRequest, HTTPResponse):
+        if isinstance(given, kind) and not isinstance(answer, kind):
+            name = type(answer).__name__
+            raise ConfigurationError(f"a hook gave back a {name}; allowed is an {kind.__name__}, or None")
+    return answer
+
+
+def _is_home(url: str, home: str) -> bool:
+    """Whether ``url`` goes where the credentials belong; one without a path has no slash after its host."""
+    return url.startswith(home) or f"{url.partition('?')[0]}/" == home
+
+
+# Where a row stands, in order; numbers, because they are compared several times a call.
+NEW = 0  # not begun
+ASKING = 1  # a question is due, or out
+WANTING = 2  # its request wants a place
+FLYING = 3  # it is on the wire
+OPEN = 4  # its answer has come, with an open body
+OVER = 5  # it has its outcome
+
+
+class Exchange(Admission):
+    """One row of a call's table.
+
+    Attributes:
+        attempt: which try it is, from 1.
+        stage: where it stands: NEW, ASKING, WANTING, FLYING, OPEN or OVER.
+        outcome: how it ended, once it did.
+        refused: our own policies ended it, which says nothing about the server.
+        final: a question ended in an exception, which nothing follows.
+        id: of the send or question that is out.
+        wake: when to look again, while it wants a place.
+        first: when its first send went out; None before.
+        sent: a byte of one of its sends may have left.
+        moved: a redirect has turned the request into one of another method.
+    """
+
+    __slots__ = (
+        "_base",
+        "_began",
+        "_deadline",
+        "_home",
+        "_now",
+        "_question",
+        "_replaced",
+        "_resend",
+        "_send_id",
+        "_story",
+        "attempt",
+        "final",
+        "first",
+        "id",
+        "moved",
+        "outcome",
+        "refused",
+        "sent",
+        "stage",
+        "wake",
+    )
+
+    # Set when something goes out, or has to wait.
+    wake: float
+    _deadline: float | None  # of the send that is out
+    _began: float  # when it went out
+    _send_id: int  # of the send that went out last
+    _home: str  # what URLs that get credentials begin with
+    _now: float  # while the story is being told
+
+    def __init__(self, ledger: Ledger, base: HTTPRequest, attempt: int, hedge: bool = False) -> None:
+        self.request = base
+        self._ledger = ledger
+        self._hedge = hedge
+        self._place = self._seat = self._slot = self._permit = None
+        self.id = 0
+        self.attempt = attempt
+        self.stage = NEW
+        self.outcome: Outcome | None = None
+        self.refused = self.final = False
+        self.first: float | None = None
+        self.sent = False
+        self.moved = False
+        self._base = base
+        self._story: Story | None = None
+        self._question: Question | None = None
+        self._replaced = self._resend = False
+
+    @property
+    def out(self) -> bool:
+        """Whether the driver has something of this row's in hand."""
+        return self.stage == FLYING or (self.stage == ASKING and self._question is None)
+
+    def advance(self, now: float) -> Send | Ask | None:
+        """Go as far as possible at ``now``: to a send or a question that is due, to a wait, or to the end."""
+        if self.stage == NEW:
+            policies, base = self._ledger.policies, self._base
+            if policies.plain:
+                self._home = policies.home
+                self._want(base.copy(), now)
+            else:
+                self._home = policies.home or f"{origin(base.url.partition('?')[0])}/"
+                self.approach(base, now)
+                self._story = tell(base, policies, self._home, self._redirected)
+                self._go_on(None, now)
+        if self.stage == WANTING:
+            return self._go_out(now)
+        question = self._question
+        if question is None:
+            return None
+        self._question = None
+        if question.early and (refusal := self._refusal(now)) is not None:
+            self._refuse(refusal)  # before anybody is asked for anything
+            return None
+        self.id = self._ledger.last_id = self._ledger.last_id + 1
+        return Ask(self.id, question.target, question.value, self._ledger.deadline)
+
+    def ended(self, outcome: Outcome | Any, now: float) -> None:
+        """What was out under :attr:`id` came to its end."""
+        if self.stage == ASKING:
+            deadline = self._ledger.deadline
+            if isinstance(outcome, BaseException):
+                late = deadline is not None and now >= deadline
+                total = self._or_total(outcome, deadline) if late else outcome
+                self.refused, self.final = total is not outcome, total is outcome
+                self._end(total)
+            elif self._resend:
+                self._resend = False
+                self.approach(self.request, now)
+                self.stage = WANTING
+            else:
+                self._go_on(outcome, now)
+            return
+        if not isinstance(outcome, HTTPResponse):
+            self._failed(outcome, now)
+            return
+        self.sent = True
+        outcome.request = self.request
+        if self._ledger.notes is not None:
+            self._ledger.notes.append(self._send_ended(outcome, now))
+        try:
+            self.settle(outcome, now)
+        except Exception as error:  # of an is_failure of the user's
+            self.free_slot("ignored", now)
+            self._end(error)
+            return
+        if outcome.body is None:
+            self.free_slot("ok", now)
+        if self._story is not None:
+            self._go_on(outcome, now)
+            return
+        self.outcome = outcome
+        self.stage = OVER if outcome.body is None else OPEN
+
+    def _failed(self, outcome: Any, now: float) -> None:
+        """A send ended without an answer."""
+        if not isinstance(outcome, BaseException):
+            kind = type(outcome).__name__
+            raise DriverError(f"Ended: the outcome of a Send is a response or an exception, not {kind}")
+        outcome = self._or_total(outcome, self._deadline)
+        self.sent = self.sent or (isinstance(outcome, HTTPRequestError) and outcome.head_sent)
+        if self._ledger.notes is not None:
+            self._ledger.notes.append(self._send_ended(outcome, now))
+        if self._is_stale_connection(outcome):
+            # The server closed a kept connection before it saw the request: its health is not in question, and the
+            # request goes out once more, as it is.
+            if self._ledger.notes is not None:
+                self._ledger.notes.append(Resent(now, self.attempt, *self._where))
+            self._replaced = True
+            self.abandon(now)
+            self.approach(self.request, now)
+            if (ask := self._ledger.policies.ask_limiter) is None:
+                self.stage = WANTING
+            else:
+                self.stage, self._question, self._resend = ASKING, Question(ask, 1), True
+            return
+        try:
+            self.settle(outcome, now)
+        except Exception as error:  # of an is_failure of the user's
+            outcome = error
+        self.free_slot("dropped" if isinstance(outcome, HTTPTimeoutError) else "ignored", now)
+        self._end(outcome)
+
+    def close(self, now: float) -> None:
+        """Give everything back and tell no more; idempotent."""
+        self.stage = OVER
+        if self._story is not None:
+            self._story.close()
+        self.abandon(now)
+
+    def _refusal(self, now: float) -> HTTPClientError | None:
+        """Why nobody should be asked for anything any more, if there is a reason."""
+        deadline = self._ledger.deadline
+        if deadline is not None and now >= deadline:
+            return error_for(TotalTimeoutError, "the call's time ran out before a question", self.request)
+        return self.look(now)
+
+    def _go_on(self, answer: Any, now: float) -> None:
+        """Give the story what it waited for, and take up what it wants next."""
+        assert self._story is not None
+        self._now = now
+        try:
+            wanted = self._story.send(answer)
+            if isinstance(wanted, Question):
+                self.stage, self._question = ASKING, wanted
+                return
+            wanted.check()  # hooks had their way with it
+        except StopIteration as end:
+            self._end(end.value)
+        except Exception as error:  # a redirect that cannot be followed, or a hook that gave back something else
+            self._end(error)
+        else:
+            self._want(wanted, now)
+
+    def _want(self, request: HTTPRequest, now: float) -> None:
+        """Complete the request with the credentials at hand; from now on it wants a place."""
+        policies = self._ledger.policies
+        try:
+            auth = policies.auth
+            if auth is not None and (request.url.startswith(self._home) or _is_home(request.url, self._home)):
+                auth.apply(request, now)
+            if request.params:
+                request.url, request.params = add_params(request.url, request.params), None
+        except Exception as error:
+            self._end(error)
+        else:
+            self.approach(request, now)
+            self.stage = WANTING
+
+    def _go_out(self, now: float) -> Send | None:
+        """Through the admission and onto the wire; else wait, or be refused."""
+        ledger, circuit = self._ledger, self._circuit
+        if circuit is not None and circuit.last_state is not CLOSED and (refusal := self.look(now)) is not None:
+            self.abandon(now)
+            self._refuse(refusal)
+            return None
+        deadline, limit = ledger.deadline, ledger.policies.attempt_timeout
+        patience = deadline
+        if limit is not None:  # it counts from the first send: until then the attempt can wait as long as the call
+            own = limit + (now if self.first is None else self.first)
+            deadline = own if deadline is None or own < deadline else deadline
+            patience = patience if self.first is None else deadline
+        if ledger.notes is None:
+            wait = self.enter(patience, deadline, now)
+        else:
+            wait = self.enter_noted(patience, deadline, now)
+        if wait is not None:
+            if isinstance(wait, AttemptTimeoutError):
+                self._end(wait)  # between two sends of one attempt: it failed, and may be retried
+            elif isinstance(wait, HTTPClientError):
+                self._refuse(wait)
+            else:
+                self.wake = wait
+            return None
+        if ledger.notes is not None and now > self.since:
+            ledger.notes.append(Waited(now, self.attempt, *self._where, now - self.since))
+        if self.first is None:
+            self.first = now
+        self._began, self._deadline = now, deadline
+        ledger.sends += 1
+        self.id = self._send_id = ledger.last_id = ledger.last_id + 1
+        self.stage = FLYING
+        return Send(self.id, self.attempt, self.request, deadline, ledger.stream)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if isinstance(outcome, HTTPResponse) and outcome.body is not None:
+            self.stage, self.id = OPEN, self._send_id  # hooks were asked since
+        else:
+            self.stage = OVER
+
+    def _refuse(self, error: HTTPClientError) -> None:
+        self.refused = True
+        self._end(error)
+
+    def _or_total(self, outcome: BaseException, deadline: float | None) -> BaseException:
+        """The outcome; the call's own timeout where the driver gave up at the call's deadline."""
+        if type(outcome) is AttemptTimeoutError and deadline is not None and deadline == self._ledger.deadline:
+            return error_for(TotalTimeoutError, "the call's time ran out", self.request, outcome)
+        return outcome
+
+    def _is_stale_connection(self, outcome: BaseException) -> bool:
+        """Whether one more send of the same attempt is due: a kept connection was closed before any answer."""
+        if not isinstance(outcome, ConnectionLostError) or not outcome.reused or outcome.body_started or self._replaced:
+            return False
+        request = self.request
+        return not outcome.head_sent or (may_repeat(request) and (request.body is None or request.body.replayable))
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        """What is being sent, for notes."""
+        return self.request.method, redact(self.request.url)
+
+    def _redirected(self, response: HTTPResponse, following: HTTPRequest) -> None:
+        self.moved = self.moved or following.method != self._base.method
+        if self._ledger.notes is not None:
+            to = redact(following.url)
+            note = Redirected(self._now, self.attempt, *self._where, response.status_code, to)
+            self._ledger.notes.append(note)
+        self.approach(following, self._now)
+
+    def _send_ended(self, outcome: Outcome, now: float) -> SendEnded:
+        size = len(outcome.content) if isinstance(outcome, HTTPResponse) else 0
+        return SendEnded(now, self.attempt, *self._where, *status_and_error(outcome), now - self._began, size)

@@ -1,0 +1,426 @@
+"""The queue that all limiters share: a FIFO of places, whose tokens are taken at the claim.
+
+To promise everybody a fixed time cannot work: of four waiters one cancels, and either the window is broken, or somebody
+is overtaken, or a debt remains. So nothing is promised and nothing is taken in advance:
+
+- A place is *told* a time, an estimate in O(1): when its tokens would come if all ahead claimed punctually. Somebody
+  ahead cancels: it may come earlier. Somebody ahead is late: it will be later.
+- Only the *head* claims, at the real ``now``. So a law holds over claims, however late anybody wakes.
+- Who comes early is told the same time again. Who comes in time and is not yet the head *parks*: it is told a new
+  estimate, at least :data:`RECHECK` away, for by then a nudge ought to have come.
+- A new head is *nudged* if its turn is before the time it was told, else it comes by itself. An operation nudges at
+  most one waiter, so there is no herd; a nudge that is lost costs the time until the one that was told.
+- A place that is cancelled leaves the queue at once. It has taken nothing, so nobody pays for it.
+- A head that is :data:`GRACE` late is *passed* by whoever comes, and with it those behind it who should have come no
+  later. (All whose time has come may *not* be passed at once: after an event loop has stalled, all are late together,
+  and whoever happens to run first would overtake every one of them.) A place that was passed keeps its right: when it
+  comes it claims at once if the tokens are there, else it is the head again.
+
+Times inside are the limiter's own (:class:`~sansio_http.timeline.Timeline`); what goes out is on the caller's clock.
+Places are linked to each other, so that leaving from anywhere is O(1) and an idle limiter owns no container: there may
+be 100,000 of them, one for each key.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import inf
+from sys import float_info
+from typing import TYPE_CHECKING, Literal
+
+from ..exceptions import ConfigurationError, DriverError
+from ..timeline import Timeline
+
+if TYPE_CHECKING:
+    from ..step import Waiter
+
+RECHECK = 1.0
+"""Seconds after which a place that was not the head when its time came looks again."""
+
+GRACE = 1.0
+"""Seconds that a head may be late before others pass it."""
+
+
+class Refused:
+    """There is no place: the wait would be longer than allowed.
+
+    Attributes:
+        retry_at: when the tokens would come, on the caller's clock; where that cannot be known, a guess.
+    """
+
+    __slots__ = ("retry_at",)
+
+    def __init__(self, retry_at: float) -> None:
+        self.retry_at = retry_at
+
+    def __repr__(self) -> str:
+        return f"<Refused until {self.retry_at:.6g}>"
+
+
+class Claimed:
+    """The tokens are taken.
+
+    Attributes:
+        nudge: whom to wake now; None for nobody.
+    """
+
+    __slots__ = ("nudge",)
+
+    def __init__(self, nudge: Waiter | None) -> None:
+        self.nudge = nudge
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>" if self.nudge is None else f"<{type(self).__name__}, with a nudge>"
+
+
+CLAIMED = Claimed(None)
+"""The usual answer, made once: there is nobody to wake."""
+
+
+class Reservation:
+    """A place in a queue: made by :meth:`Limiter.reserve`, opaque to everybody else.
+
+    Attributes:
+        tokens: that it will take.
+        waiter: whom to wake when its turn comes early.
+        due: when it was told to come, in own time (infinite: when it is nudged); once claimed, when that was.
+        state: ``waiting`` in the queue, ``passed`` by others, or ``over``: claimed or cancelled.
+        granted: what its claim was answered; None before, and when it was undone.
+        mark: tokens that were ever queued before it, for the estimate of what is ahead.
+        before, behind: its neighbours in the queue.
+    """
+
+    __slots__ = ("before", "behind", "due", "granted", "mark", "state", "tokens", "waiter")
+
+    def __init__(self, tokens: float, waiter: Waiter | None, due: float, mark: float) -> None:
+        self.tokens = tokens
+        self.waiter = waiter
+        self.due = due
+        self.state: Literal["waiting", "passed", "over"] = "waiting"
+        self.granted: Claimed | None = None
+        self.mark = mark
+        self.before: Reservation | None = None
+        self.behind: Reservation | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reservation of {self.tokens:g}, {self.state if self.granted is None else 'claimed'}>"
+
+
+class Limiter(ABC):
+    """A FIFO of places before a law that says when tokens are there.
+
+    A law is a subclass with four short methods, :meth:`_ready_at`, :meth:`_take`, :meth:`_untake` and :meth:`_is_full`,
+    that never sees the queue. Several limits at once are a law as well: ready when its last part is, taking from each.
+    One whose limit moves calls :meth:`_call_head` when it did.
+
+    Args:
+        capacity: the most tokens that one claim can ever get, 1 or more.
+        max_wait: seconds that a wait may take; a longer one is refused at once. None for no limit.
+
+    Raises:
+        ConfigurationError: names the field, the value and what is allowed.
+    """
+
+    __slots__ = ("_capacity", "_first", "_last", "_mark", "_pending", "_timeline", "_waiting", "max_wait")
+
+    whole_tokens = False
+    """Whether tokens are counted in whole numbers."""
+
+    def __init__(self, capacity: float, max_wait: float | None) -> None:
+        if max_wait is not None:
+            allow("max_wait", max_wait, is_number(max_wait) and max_wait >= 0, "finite seconds, 0 or more, or None")
+        self.max_wait = max_wait
+        self._capacity = capacity
+        self._timeline = Timeline()
+        self._first: Reservation | None = None
+        self._last: Reservation | None = None
+        self._waiting = 0  # places
+        self._pending: float = 0  # tokens they wait for
+        self._mark: float = 0  # tokens that were ever queued
+
+    # -- what a law says ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
+        """From when on ``tokens`` can be taken once ``ahead`` others were; exact where ``ahead`` is 0.
+
+        Returns:
+            Own time: later than ``time``, or any that is not for *now*; infinite where it cannot be known.
+        """
+
+    @abstractmethod
+    def _take(self, tokens: float, time: float) -> None:
+        """Take them; they are ready."""
+
+    @abstractmethod
+    def _untake(self, tokens: float, time: float) -> None:
+        """Undo a :meth:`_take` of this very ``time``."""
+
+    @abstractmethod
+    def _is_full(self, time: float) -> bool:
+        """Whether as much can be taken as from a new limiter."""
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Places in the queue."""
+        return self._waiting
+
+    @property
+    def rebases(self) -> int:
+        """How often the caller's clock turned out to be another one."""
+        return self._timeline.rebases
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether nothing would be lost if a new limiter took the place of this one."""
+        return self._is_full(self._timeline.at(now)) and self._first is None
+
+    def claimable(self, reservation: Reservation, now: float) -> bool:
+        """Whether :meth:`claim` would succeed at this ``now``; takes nothing."""
+        time = self._timeline.at(now)
+        return self._has_turn(reservation, time) and self._ready_at(0, reservation.tokens, time) <= time
+
+    # -- places -------------------------------------------------------------------------------------------------------
+
+    def take(self, now: float, tokens: float = 1) -> Claimed | None:
+        """Tokens at once, without a place, if they are there and nobody waits; else :meth:`reserve` one.
+
+        Args:
+            now: monotonic seconds.
+            tokens: as for :meth:`reserve`.
+
+        Raises:
+            ConfigurationError: so many tokens can never be had.
+        """
+        if type(tokens) is not int or not 0 < tokens <= self._capacity:
+            self._check(tokens)
+        if self._first is not None:
+            return None
+        time = self._timeline.at(now)
+        if self._ready_at(0, tokens, time) > time:
+            return None
+        self._take(tokens, time)
+        return CLAIMED
+
+    def put_back(self, now: float, tokens: float = 1) -> Waiter | None:
+        """Give back what was taken or claimed at this very ``now``, as if it had not been.
+
+        Returns:
+            Whom to wake.
+        """
+        time = self._timeline.at(now)
+        self._untake(tokens, time)
+        return self._call_head(time)
+
+    def reserve(
+        self, now: float, tokens: float = 1, *, waiter: Waiter | None = None, max_wait: float | None = None
+    ) -> Reservation | Refused:
+        """Get a place at the end of the queue. The first :meth:`claim` may follow at once.
+
+        Args:
+            now: monotonic seconds.
+            tokens: how many to take at once; above 0, at most the capacity.
+            waiter: whom to wake when the turn comes earlier than told; None for somebody who looks by himself.
+            max_wait: seconds that the wait may take, beside the limiter's own ``max_wait``. It is tested here, once, on
+                the estimate; a wait of unknown length is refused by 0 alone, and no wait at all never.
+
+        Returns:
+            A place, to be ended by a claim that succeeds or by :meth:`cancel`; or why there is none.
+
+        Raises:
+            ConfigurationError: so many tokens can never be had.
+        """
+        time = self._timeline.at(now)
+        if type(tokens) is not int or not 0 < tokens <= self._capacity:
+            self._check(tokens)
+        passed = self._first is not None and self._pass_late_head(None, time)
+        ready = self._ready_at(self._pending, tokens, time)
+        if ready > time:
+            if passed and self._first is not None:  # who else of those ahead does not come is known in a while
+                ready = min(ready, time + RECHECK)
+            if self._is_too_long(ready - time, max_wait):
+                return Refused(self._timeline.back(time + RECHECK if ready == inf else ready))
+        else:
+            ready = time
+        place = Reservation(tokens, waiter, ready, self._mark)
+        self._mark += tokens
+        self._pending += tokens
+        self._waiting += 1
+        if (last := self._last) is None:
+            self._first = place
+        else:
+            last.behind = place
+            place.before = last
+        self._last = place
+        return place
+
+    def claim(self, reservation: Reservation, now: float) -> Claimed | float | None:
+        """Take the tokens, if it is this place's turn and they are there.
+
+        Returns:
+            :class:`Claimed`; or when to come again, on the caller's clock, later than ``now``, unless nudged before; or
+            None where that cannot be known: a nudge will come, and looking again after :data:`RECHECK` heals its loss.
+
+        Raises:
+            DriverError: the place was claimed or cancelled before.
+        """
+        time = self._timeline.at(now)
+        if reservation is not self._first and not self._has_turn(reservation, time):
+            return self._park(reservation, time)
+        tokens = reservation.tokens
+        ready = self._ready_at(0, tokens, time)
+        if ready > time:
+            if reservation.state == "passed":
+                self._put_first(reservation)
+            reservation.due = ready
+            return self._told(ready)
+        self._take(tokens, time)
+        claimed = CLAIMED
+        if reservation is self._first:
+            self._remove(reservation)
+            if self._first is not None and (nudge := self._promote(self._first, time)) is not None:
+                claimed = Claimed(nudge)
+        reservation.state = "over"
+        reservation.due = time
+        reservation.granted = claimed
+        return claimed
+
+    def cancel(self, reservation: Reservation, now: float) -> Waiter | None:
+        """Give up the place, whose tokens are then never taken. Idempotent; nothing if it was claimed.
+
+        Returns:
+            Whom to wake.
+        """
+        time = self._timeline.at(now)
+        was_first = reservation is self._first
+        if reservation.state == "waiting":
+            self._remove(reservation)
+        reservation.state = "over"
+        return self._promote(self._first, time) if was_first and self._first is not None else None
+
+    def undo(self, reservation: Reservation, now: float) -> Waiter | None:
+        """:meth:`put_back` for what a place has claimed; idempotent, and nothing at any other time than the claim's.
+
+        Returns:
+            Whom to wake.
+        """
+        if reservation.granted is None or reservation.due != self._timeline.at(now):
+            return None
+        reservation.granted = None
+        return self.put_back(now, reservation.tokens)
+
+    # -- the queue ----------------------------------------------------------------------------------------------------
+
+    def _has_turn(self, reservation: Reservation, time: float) -> bool:
+        """Whether nobody has to be waited for, late ones apart."""
+        if reservation is self._first:
+            return True
+        if reservation.state != "waiting":
+            return reservation.state == "passed"
+        if self._pass_late_head(reservation, time):
+            reservation.due = min(reservation.due, time + RECHECK)  # its estimate counted those who do not come
+        return reservation is self._first
+
+    def _park(self, reservation: Reservation, time: float) -> float | None:
+        """Tell a place that is not the head when to come."""
+        if reservation.state == "over":
+            raise DriverError(f"{reservation!r} cannot be claimed: its wait is over")
+        if reservation.due <= time:
+            assert self._first is not None
+            # Those who cancelled in between are still counted by the marks, but never more than who is there at all.
+            ahead = min(reservation.mark - self._first.mark, self._pending - reservation.tokens)
+            reservation.due = max(time + RECHECK, self._ready_at(ahead, reservation.tokens, time))
+        return self._told(reservation.due)
+
+    def _told(self, due: float) -> float | None:
+        """The caller's reading at ``due``; None where that is when a nudge comes."""
+        return None if due == inf else self._timeline.back(due)
+
+    def _pass_late_head(self, comer: Reservation | None, time: float) -> bool:
+        """Let a head that is late stand aside, with those who should have come no later; not the ``comer``."""
+        head = self._first
+        assert head is not None
+        late = head.due
+        if time < late + GRACE:
+            return False
+        while head is not None and head is not comer and head.due <= late:
+            self._remove(head)
+            head.state = "passed"
+            head = self._first
+        if head is not None:
+            self._promote(head, time)  # there is no way to nudge it from here; it comes when it was told
+        return True
+
+    def _promote(self, head: Reservation, time: float) -> Waiter | None:
+        """There is a new head. Whom to wake, if its turn is earlier than it was told."""
+        head.due = max(head.due, time)  # late or not, its grace starts here
+        return self._call_head(time)
+
+    def _call_head(self, time: float) -> Waiter | None:
+        """Whom to wake, if the turn of the head is earlier than it was told."""
+        head = self._first
+        if head is None:
+            return None
+        ready = max(self._ready_at(0, head.tokens, time), time)
+        if ready >= head.due:
+            return None
+        head.due = ready
+        return head.waiter
+
+    def _put_first(self, place: Reservation) -> None:
+        place.state = "waiting"
+        first = self._first
+        place.behind = first
+        if first is None:
+            self._last = place
+            place.mark = self._mark - place.tokens
+        else:
+            first.before = place
+            place.mark = first.mark - place.tokens
+        self._first = place
+        self._waiting += 1
+        self._pending += place.tokens
+
+    def _remove(self, place: Reservation) -> None:
+        before, behind = place.before, place.behind
+        if before is None:
+            self._first = behind
+        else:
+            before.behind = behind
+        if behind is None:
+            self._last = before
+        else:
+            behind.before = before
+        place.before = place.behind = None
+        self._waiting -= 1
+        self._pending -= place.tokens
+
+    def _is_too_long(self, wait: float, limit: float | None) -> bool:
+        own = self.max_wait
+        if limit is None or (own is not None and own < limit):
+            limit = own
+        return limit is not None and (limit <= 0 if wait == inf else wait > limit)
+
+    def _check(self, tokens: float) -> None:
+        """That so many tokens can ever be had."""
+        number, what = (is_whole, "a whole number") if self.whole_tokens else (is_number, "a number")
+        ok = number(tokens) and 0 < tokens <= self._capacity
+        allow("tokens", tokens, ok, f"{what} above 0, at most {self._capacity:.15g}")
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number that a float can hold; True and False are none."""
+    finite = isinstance(value, int | float) and -float_info.max <= value <= float_info.max
+    return finite and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, by its type; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def allow(field: str, value: object, ok: bool, allowed: str) -> None:
+    """Raise the ConfigurationError that names the field, the value and what is allowed, unless all is well."""
+    if not ok:
+        raise ConfigurationError(f"{field}: {value!r:.40} is not allowed; it must be {allowed}")

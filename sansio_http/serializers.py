@@ -1,0 +1,69 @@
+"""From values to request bodies: each function returns the body and its Content-Type."""
+
+from __future__ import annotations
+
+from json import JSONEncoder
+from typing import Any, NoReturn
+from urllib.parse import quote_plus
+
+from .bodies import Body
+from .exceptions import InvalidRequestError
+from .urls import QueryParams, urlencode
+
+
+def _refuse(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} cannot be encoded; make it a dict, list, str, number, bool or None")
+
+
+_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode
+
+
+def json_body(value: Any) -> tuple[Body, str]:
+    """``value`` as compact JSON in UTF-8. Source: RFC 8259.
+
+    Raises:
+        InvalidRequestError: it holds what JSON cannot say: another type (which is named), NaN or an infinity, a loop, a
+            lone surrogate.
+    """
+    try:
+        return Body.of(_encode(value).encode()), "application/json"
+    except UnicodeEncodeError:
+        raise InvalidRequestError("json: a str has a lone surrogate, which UTF-8 cannot encode") from None
+    except RecursionError:
+        raise InvalidRequestError("json: nested too deeply") from None
+    except (TypeError, ValueError) as error:  # what it says of a type, a loop or a number shows no value
+        raise InvalidRequestError(f"json: {error}") from None
+
+
+def form_body(fields: QueryParams) -> tuple[Body, str]:
+    """``fields`` as an HTML form sends them, in UTF-8, a space as ``+``. Source: WHATWG URL 5.2.
+
+    Raises:
+        InvalidRequestError: as :func:`~sansio_http.urls.add_params`, with ``data`` for ``params``.
+    """
+    return Body.of(urlencode(fields, "data", quote_plus).encode()), "application/x-www-form-urlencoded"
+
+
+def text_body(text: str) -> tuple[Body, str]:
+    """``text`` in UTF-8.
+
+    Raises:
+        InvalidRequestError: it is not a str, or has a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"text: must be a str, not {type(text).__name__}")
+    try:
+        return Body.of(text.encode()), "text/plain; charset=utf-8"
+    except UnicodeEncodeError:
+        raise InvalidRequestError("text: has a lone surrogate, which UTF-8 cannot encode") from None
+
+
+def bytes_body(data: bytes | bytearray | memoryview) -> tuple[Body, str]:
+    """``data`` as it is; what may change later is copied now.
+
+    Raises:
+        InvalidRequestError: it is not bytes.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):  # bytes(5) would be five zeros
+        raise InvalidRequestError(f"data: must be bytes, not {type(data).__name__}")
+    return Body.of(bytes(data)), "application/octet-stream"

@@ -1,0 +1,45 @@
+"""One policy's own time: it never runs backwards, and it survives meeting another clock.
+
+A policy object may be shared by successive programs, threads and event loops, each with a clock of its own (trio's
+starts at a random number). Time that steps back by a little is clamped. Time that steps back by more than
+:data:`TOLERANCE` is another clock: from then on the difference is added to every reading, so that whatever the policy
+remembers keeps its distance to now, and nothing has to be rewritten.
+"""
+
+from __future__ import annotations
+
+from math import inf, nextafter
+
+TOLERANCE = 1.0
+"""Seconds that a clock may step back before it counts as another clock."""
+
+
+class Timeline:
+    """Turns readings of the caller's clock into times that never decrease.
+
+    Attributes:
+        rebases: how often another clock was met.
+    """
+
+    __slots__ = ("_last", "_shift", "rebases")
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self._shift = 0.0
+        self.rebases = 0
+
+    def at(self, now: float) -> float:
+        """The own time at the caller's ``now``, in seconds; at least as late as any given before."""
+        time = now + self._shift
+        if time >= self._last:
+            self._last = time
+            return time
+        if time < self._last - TOLERANCE:
+            self._shift += self._last - time
+            self.rebases += 1
+        return self._last
+
+    def back(self, time: float) -> float:
+        """The reading of the caller's clock at which own time is ``time``, or by rounding a little more, never less."""
+        now = time - self._shift
+        return now if now + self._shift >= time else nextafter(now, inf)
