@@ -1,0 +1,34 @@
+"""The seam between the client and the network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sansio_http import Ended, Send
+
+
+class Transport(Protocol):
+    """What puts a request on the wire. Implement it for another protocol, a mock, or a wire of your own.
+
+    The driver ends a ``send`` at its deadline by cancelling it; the transport keeps ``send.progress`` true, so that the
+    error says how far it got.
+    """
+
+    async def send(self, send: Send) -> Ended:
+        """Send a request and give back its response, complete, or with an open body.
+
+        A transport that awaits anything after it has the response writes the :class:`~sansio_http.Ended` to
+        ``send.ended`` first: a result that lives only in an await is lost where a task is cancelled natively.
+
+        Args:
+            send: the order. ``send.stream`` False: the response has its whole ``content``. True: a 2xx is given back
+                at its head, with ``response.body`` open; of any other answer the content is read first.
+
+        Returns:
+            The outcome: a response, or an error of :class:`~sansio_http.HTTPRequestError`'s tree.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        ...
