@@ -202,9 +202,10 @@ class Admission:
         if slots is not None:
             self._slot = slots.take(now) if self._seat is None else self._claim_seat(now)
             if self._slot is None:
-                if limiter is None or self._place is None or limiter.claimable(self._place, now):
-                    return self._wait_seated(now)
-                self._leave_seat(now)
+                if limiter is not None and self._place is not None and not limiter.claimable(self._place, now):
+                    self._leave_seat(now)
+                elif (wait := self._wait_seated(now)) is not None:
+                    return wait
         if limiter is not None and self._place is not None:
             claimed = limiter.claim(self._place, now)
             if not isinstance(claimed, Claimed):
@@ -225,8 +226,11 @@ class Admission:
         self._ledger.nudge(slot.nudge)
         return slot
 
-    def _wait_seated(self, now: float) -> PoolTimeoutError | float:
-        """Queue for a slot, or go on queueing: for how long nobody can know, so it is looked at again."""
+    def _wait_seated(self, now: float) -> PoolTimeoutError | float | None:
+        """Queue for a slot, or go on queueing: for how long nobody can know, so it is looked at again.
+
+        None: joining the queue has passed a head that is late, and the slot was free.
+        """
         policies = self._ledger.policies
         assert policies.slots is not None
         limit = policies.pool_timeout
@@ -236,6 +240,9 @@ class Admission:
                 seat = policies.slots.reserve(now, 1, waiter=self._ledger)
                 if isinstance(seat, Reservation):
                     self._seat = seat
+                    if (slot := self._claim_seat(now)) is not None:  # nobody would wake us for it any more
+                        self._slot = slot
+                        return None
                 else:  # slots that let nobody wait
                     limit = 0.0
         if limit is not None and now >= self._seated + limit:

@@ -502,6 +502,17 @@ def test_it_is_looked_at_each_second_in_case_a_nudge_was_lost():
     assert call.handle(Woke(), 1.0).send
 
 
+def test_who_joins_the_line_behind_nobody_who_comes_does_not_wait():
+    """The head slept through its turn. Whoever joins passes it, and finds the slot free: nobody would wake him for it."""
+    slots = Concurrency(1)
+    busy, late, new = (Call(GET, Policies(slots=slots)) for _ in range(3))
+    (send,) = busy.start(0.0).send
+    late.start(0.0)
+    assert busy.handle(Ended(send.id, HTTPResponse(200)), 1.0).nudge == (late.waiter,)
+    assert new.start(3.0).send
+    assert not late.handle(Woke(), 3.0).send
+
+
 def test_the_first_in_line_is_woken_and_nobody_else():
     slots = Concurrency(1)
     first, second, third = (Call(GET, Policies(slots=slots)) for _ in range(3))
