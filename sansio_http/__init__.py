@@ -82,12 +82,13 @@ from .notes import (
     Waited,
 )
 from .policies import AttemptHook, Policies
+from .query import QueryParams, QueryValue
 from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
 from .redirects import RedirectPolicy
 from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
 from .serializers import bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
-from .urls import QueryParams, QueryValue, join, origin, parse_base, redact, split
+from .urls import join, origin, parse_base, redact, split
 
 __version__ = "0.1.0"
 

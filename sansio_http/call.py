@@ -32,9 +32,10 @@ from .models import Attempt, HTTPRequest, HTTPResponse, Outcome
 from .notes import BodyRead, CallEnded, Retrying, Stopped
 from .outcomes import given_up, refusal_reason, status_and_error
 from .policies import Policies
+from .query import add_params
 from .retry import Retry, Stop, may_repeat
 from .step import Ask, BodyEnded, Ended, Event, Send, Step, Waiter, Woke
-from .urls import add_params, redact
+from .urls import redact
 
 # What Attempt(*line) does, at half the cost.
 _attempt: Callable[[type[Attempt], tuple[Any, ...]], Attempt] = cast(Any, tuple).__new__
@@ -46,7 +47,7 @@ class Call:
     """The state machine of one call. Any driver can run it: it does no I/O, reads no clock and never sleeps.
 
     Call :meth:`start` once, :meth:`handle` with every fact until a :class:`Step` has ``done``, and :meth:`close` at the
-    end, whatever happened. The README has a driver of twelve lines.
+    end, whatever happened. The README has a driver in full.
 
     Args:
         request: what to ask for; the call works on a copy of its own. Its ``timeout`` bounds the whole call.

@@ -30,9 +30,10 @@ from .models import HTTPRequest, HTTPResponse, Outcome
 from .notes import Redirected, Resent, SendEnded, Waited
 from .outcomes import status_and_error
 from .policies import Policies
+from .query import add_params
 from .retry import may_repeat
 from .step import Ask, Send
-from .urls import add_params, origin, redact
+from .urls import origin, redact
 
 T = TypeVar("T")
 

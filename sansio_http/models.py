@@ -13,7 +13,8 @@ from .exceptions import HTTPResponseError, InvalidRequestError, RateLimitError, 
 from .fields.media_type import charset, is_json
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
-from .urls import QueryParams, redact
+from .query import QueryParams
+from .urls import redact
 
 METHODS = frozenset(method.value for method in HTTPMethod) - {"CONNECT"}
 """The methods a request may have: the standard library's, without CONNECT, which asks for a tunnel."""

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 
 from .bodies import Body
 from .exceptions import InvalidRequestError
-from .urls import QueryParams, urlencode
+from .query import QueryParams, urlencode
 
 
 def _refuse(value: object) -> NoReturn:
@@ -39,7 +39,7 @@ def form_body(fields: QueryParams) -> tuple[Body, str]:
     """``fields`` as an HTML form sends them, in UTF-8, a space as ``+``. Source: WHATWG URL 5.2.
 
     Raises:
-        InvalidRequestError: as :func:`~sansio_http.urls.add_params`, with ``data`` for ``params``.
+        InvalidRequestError: as :func:`~sansio_http.query.add_params`, with ``data`` for ``params``.
     """
     return Body.of(urlencode(fields, "data", quote_plus).encode()), "application/x-www-form-urlencoded"
 

@@ -8,7 +8,7 @@ from typing import Literal
 from ..exceptions import ConfigurationError
 from ..headers import Headers
 from ..models import HTTPRequest
-from ..urls import add_params
+from ..query import add_params
 
 Location = Literal["header", "query", "cookie"]
 

@@ -503,7 +503,7 @@ def test_it_is_looked_at_each_second_in_case_a_nudge_was_lost():
 
 
 def test_who_joins_the_line_behind_nobody_who_comes_does_not_wait():
-    """The head slept through its turn. Whoever joins passes it, and finds the slot free: nobody would wake him for it."""
+    """The head slept through its turn: whoever joins passes it, and finds a slot for which nobody would wake him."""
     slots = Concurrency(1)
     busy, late, new = (Call(GET, Policies(slots=slots)) for _ in range(3))
     (send,) = busy.start(0.0).send

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import posixpath
-from collections.abc import Mapping
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sansio_http.exceptions import ConfigurationError, InvalidRequestError
-from sansio_http.urls import add_params, join, normalise, origin, parse_base, redact, resolve, split
+from sansio_http.urls import join, normalise, origin, parse_base, redact, resolve, split
 
 SECRET = "s3cr3t"
 
@@ -313,112 +311,6 @@ class TestJoin:
         except InvalidRequestError:
             return
         assert quick == join(base, path + "#")  # a fragment is dropped, and takes the long way
-
-
-class Colour(enum.Enum):
-    RED = "red"
-
-
-class Shade(enum.StrEnum):
-    LIGHT = "light"
-
-
-class Level(enum.IntEnum):
-    HIGH = 3
-
-
-class TestAddParams:
-    @pytest.mark.parametrize(
-        ("params", "query"),
-        [
-            ({"a": "b"}, "a=b"),
-            ({"page": 2, "size": 1.5, "ok": True, "off": False}, "page=2&size=1.5&ok=true&off=false"),
-            ({"a": None, "b": "", "c": 0}, "b=&c=0"),
-            ({"a": ["x", None, 1], "b": ("y",), "c": []}, "a=x&a=1&b=y"),
-            ([("a", 1), ("b", 2), ("a", 3)], "a=1&b=2&a=3"),
-            ((("a", 1),), "a=1"),
-            ({"b": 1, "a": 2}, "b=1&a=2"),
-            ({"q": "a b+c"}, "q=a%20b%2Bc"),
-            ({"q": "ü&=?/#%:@,;"}, "q=%C3%BC%26%3D%3F%2F%23%25%3A%40%2C%3B"),
-            ({"filter[a]": "~x-._"}, "filter%5Ba%5D=~x-._"),
-            ({"q": "%20"}, "q=%2520"),
-            ({"q": "\r\n\0"}, "q=%0D%0A%00"),
-            ({"x": 1e16}, "x=1e%2B16"),
-            ({"x": -0.1}, "x=-0.1"),
-            ({"x": Shade.LIGHT, "y": Level.HIGH}, "x=light&y=3"),
-            ({"": "v"}, "=v"),
-        ],
-    )
-    def test_encoding(self, params, query):
-        assert add_params("https://h/x", params) == f"https://h/x?{query}"
-
-    @pytest.mark.parametrize("params", [None, {}, [], (), {"a": None}, {"a": []}])
-    def test_nothing_to_add(self, params):
-        assert add_params("https://h/x?y=1", params) == "https://h/x?y=1"
-
-    @pytest.mark.parametrize(
-        ("url", "expected"),
-        [
-            ("https://h/", "https://h/?a=2"),
-            ("https://h/?", "https://h/?a=2"),
-            ("https://h/?a=1", "https://h/?a=1&a=2"),
-            ("https://h/?a=1&", "https://h/?a=1&a=2"),
-            ("https://h/#f", "https://h/?a=2"),
-            ("https://h/a&", "https://h/a&?a=2"),
-            ("", "?a=2"),
-        ],
-    )
-    def test_the_url_s_own_query_comes_first(self, url, expected):
-        assert add_params(url, {"a": 2}) == expected
-
-    @pytest.mark.parametrize(
-        ("params", "message"),
-        [
-            ({"a": Colour.RED}, "params['a']: must be a str, int, float, bool, None or a sequence of them, not Colour"),
-            ({"a": b"x"}, "params['a']: must be"),
-            ({"a": {"b": 1}}, "params['a']: must be"),
-            ({"a": {1, 2}}, "params['a']: must be"),
-            ({"a": [["x"]]}, "params['a']: must be"),
-            ({"a": object()}, "params['a']: must be"),
-            ({"a": float("nan")}, "params['a']: a float must be finite"),
-            ({"a": float("inf")}, "params['a']: a float must be finite"),
-            ({"a": 10**5000}, "params['a']: "),
-            ({"a": "\ud800"}, "params['a']: has a lone surrogate"),
-            ({"\ud800": "a"}, "params['\\ud800']: has a lone surrogate"),
-            ({1: "a"}, "params: a name must be a str, not int"),
-            ([(b"a", "b")], "params: a name must be a str, not bytes"),
-            (["a=b"], "params: must be (name, value) pairs"),
-            ([("a", "b", "c")], "params: must be (name, value) pairs"),
-            ([1], "params: must be (name, value) pairs"),
-            ("a=b", "params: must be a mapping or (name, value) pairs, not str"),
-            (5, "params: must be a mapping or (name, value) pairs, not int"),
-        ],
-    )
-    def test_refused(self, params, message):
-        with pytest.raises(InvalidRequestError) as caught:
-            add_params("https://h/x", params)
-        assert str(caught.value).startswith(message)
-
-    @pytest.mark.parametrize("params", [{"a": [SECRET, b""]}, {"a": SECRET + "\ud800"}, [(SECRET, SECRET, SECRET)]])
-    def test_an_error_shows_no_value(self, params):
-        with pytest.raises(InvalidRequestError) as caught:
-            add_params("https://h/x", params)
-        assert SECRET not in str(caught.value)
-
-    scalars = st.none() | st.text(st.characters(exclude_categories=["Cs"])) | st.integers() | st.booleans()
-
-    @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), scalars | st.lists(scalars, max_size=3)))
-    def test_every_decoder_gets_it_back(self, params: Mapping):
-        expected = [
-            (name, str(value).lower() if isinstance(value, bool) else str(value))
-            for name, values in params.items()
-            for value in (values if isinstance(values, list) else [values])
-            if value is not None
-        ]
-        url = add_params("https://h/x?first=1", params)
-        query = urlsplit(url).query
-        assert parse_qsl(query, keep_blank_values=True, strict_parsing=True) == [("first", "1"), *expected]
-        assert url == normalise(url)
 
 
 class TestOriginAndSplit:
