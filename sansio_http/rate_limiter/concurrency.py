@@ -70,10 +70,7 @@ class Concurrency(Limiter):
     def claim(self, reservation: Reservation, now: float) -> Slot | float | None:
         """As :meth:`Limiter.claim`; what is claimed is a slot."""
         answer = super().claim(reservation, now)
-        if not isinstance(answer, Claimed):
-            return answer
-        reservation.granted = slot = Slot(reservation.tokens, answer.nudge)
-        return slot
+        return Slot(reservation.tokens, answer.nudge) if isinstance(answer, Claimed) else answer
 
     def release(self, slot: Slot, outcome: Fate, now: float) -> Waiter | None:
         """Give the slot back. Idempotent.
@@ -89,15 +86,6 @@ class Concurrency(Limiter):
         self._in_use -= int(slot.tokens)
         slot.tokens = 0
         return None if self._first is None else self._call_head(self._timeline.at(now))
-
-    def undo(self, reservation: Reservation, now: float) -> Waiter | None:
-        """Give back what a claim took, at any time; nothing if its slot was released.
-
-        Returns:
-            Whom to wake.
-        """
-        slot = reservation.granted
-        return self.release(slot, "ignored", now) if isinstance(slot, Slot) else None
 
     def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
         return time if self._in_use + ahead + tokens <= self.limit else inf

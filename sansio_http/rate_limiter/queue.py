@@ -83,27 +83,25 @@ class Reservation:
     Attributes:
         tokens: that it will take.
         waiter: whom to wake when its turn comes early.
-        due: when it was told to come, in own time (infinite: when it is nudged); once claimed, when that was.
-        state: ``waiting`` in the queue, ``passed`` by others, or ``over``: claimed or cancelled.
-        granted: what its claim was answered; None before, and when it was undone.
+        due: when it was told to come, in own time; infinite: when it is nudged.
+        state: ``waiting`` in the queue, ``passed`` by others, ``claimed`` or ``cancelled``.
         mark: tokens that were ever queued before it, for the estimate of what is ahead.
         before, behind: its neighbours in the queue.
     """
 
-    __slots__ = ("before", "behind", "due", "granted", "mark", "state", "tokens", "waiter")
+    __slots__ = ("before", "behind", "due", "mark", "state", "tokens", "waiter")
 
     def __init__(self, tokens: float, waiter: Waiter | None, due: float, mark: float) -> None:
         self.tokens = tokens
         self.waiter = waiter
         self.due = due
-        self.state: Literal["waiting", "passed", "over"] = "waiting"
-        self.granted: Claimed | None = None
+        self.state: Literal["waiting", "passed", "claimed", "cancelled"] = "waiting"
         self.mark = mark
         self.before: Reservation | None = None
         self.behind: Reservation | None = None
 
     def __repr__(self) -> str:
-        return f"<Reservation of {self.tokens:g}, {self.state if self.granted is None else 'claimed'}>"
+        return f"<Reservation of {self.tokens:g}, {self.state}>"
 
 
 class Limiter(ABC):
@@ -281,9 +279,7 @@ class Limiter(ABC):
             self._remove(reservation)
             if self._first is not None and (nudge := self._promote(self._first, time)) is not None:
                 claimed = Claimed(nudge)
-        reservation.state = "over"
-        reservation.due = time
-        reservation.granted = claimed
+        reservation.state = "claimed"
         return claimed
 
     def cancel(self, reservation: Reservation, now: float) -> Waiter | None:
@@ -296,19 +292,9 @@ class Limiter(ABC):
         was_first = reservation is self._first
         if reservation.state == "waiting":
             self._remove(reservation)
-        reservation.state = "over"
+        if reservation.state != "claimed":
+            reservation.state = "cancelled"
         return self._promote(self._first, time) if was_first and self._first is not None else None
-
-    def undo(self, reservation: Reservation, now: float) -> Waiter | None:
-        """:meth:`put_back` for what a place has claimed; idempotent, and nothing at any other time than the claim's.
-
-        Returns:
-            Whom to wake.
-        """
-        if reservation.granted is None or reservation.due != self._timeline.at(now):
-            return None
-        reservation.granted = None
-        return self.put_back(now, reservation.tokens)
 
     # -- the queue ----------------------------------------------------------------------------------------------------
 
@@ -324,7 +310,7 @@ class Limiter(ABC):
 
     def _park(self, reservation: Reservation, time: float) -> float | None:
         """Tell a place that is not the head when to come."""
-        if reservation.state == "over":
+        if reservation.state in ("claimed", "cancelled"):
             raise DriverError(f"{reservation!r} cannot be claimed: its wait is over")
         if reservation.due <= time:
             assert self._first is not None

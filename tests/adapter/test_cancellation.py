@@ -60,7 +60,7 @@ class Subject:
         config = ClientConfig(max_connections=MOST, retry_backoff_factor=0.001)
         self.client = AsyncHTTPClient(server.url, config, circuit_breaker=self.breaker, rate_limiter=self.limiter)
         self.slots: Any = self.client.policies.slots
-        self.unseen = 0  # connections that were closed and that the server cannot see closed
+        self.unseen = 0  # connections that are closed, and that the server may not see closed
         server.on("/hang", Reply.hang())
         server.on("/half", Reply(body=bytes(100_000), cut=50_000, then="hang"))
 
@@ -82,7 +82,7 @@ class Subject:
             for _ in range(MOST):
                 tasks.start_soon(self.client.get, "/together")
         assert self.held == (0, 0, 0, 0)
-        await eventually(lambda: self.server.open_connections == MOST + self.unseen)
+        await eventually(lambda: MOST <= self.server.open_connections <= MOST + self.unseen)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def subject(server: MockServer, eventually: Any) -> AsyncIterator[Subject]
     async with subject.client:
         yield subject
         await subject.check(eventually)
-    await eventually(lambda: server.open_connections == subject.unseen)
+    await eventually(lambda: server.open_connections <= subject.unseen)
 
 
 # Wherever it was
@@ -159,7 +159,7 @@ async def while_connecting(subject: Subject) -> tuple[Awaitable[Any], Callable[[
 
 async def while_writing(subject: Subject) -> tuple[Awaitable[Any], Callable[[], object]]:
     subject.server.on("/upload", Reply(raw=(), early=1, then="hang"))
-    subject.unseen = 1  # its own bytes find no room
+    subject.unseen = 1  # where its own bytes find no room; a cancel before they fill the socket is seen at once
     return subject.client.post("/upload", data=bytes(20_000_000)), lambda: subject.server.count("/upload")
 
 

@@ -280,7 +280,7 @@ def test_an_error_of_our_own_tree_that_something_of_the_users_raises_is_raised_a
 
 @pytest.mark.parametrize("error", [ConnectError("at the token endpoint"), ReadTimeoutError(), ConnectionLostError()])
 def test_even_one_that_would_be_retried_if_a_send_had_ended_in_it(error):
-    """RELIABILITY 5: a hook that raises stops the call with that error."""
+    """A hook that raises stops the call with that error."""
     asked: list[float] = []
 
     def ask(request: HTTPRequest) -> None:
@@ -323,7 +323,7 @@ def test_a_question_that_takes_until_the_calls_end_is_its_timeout():
 
 @pytest.mark.parametrize(("status", "kind"), [(503, RetryExhaustedError), (429, RateLimitError)])
 def test_in_an_attempt_after_the_first_it_is_the_reason_why_none_follows(status, kind):
-    """DESIGN 6: a retryable outcome after which no retry follows, for whatever reason, raises 429 or exhausted."""
+    """A retryable outcome after which no retry follows, for whatever reason, raises 429 or exhausted."""
     call = Call(HTTPRequest("GET", URL, timeout=5.0), Policies(ask_auth=lambda request: request, retry=RETRY))
     (ask,) = call.start(0.0).send
     (send,) = call.handle(Ended(ask.id, None), 0.0).send
@@ -529,7 +529,7 @@ def other_is_open() -> dict[str, Any]:
 
 
 def test_a_refusal_after_something_was_sent_is_not_that_the_circuit_was_open():
-    """DESIGN 6: CircuitBreakerOpenError only when this call sent nothing."""
+    """CircuitBreakerOpenError only when this call sent nothing."""
     call = run(to("https://other/y"), Reply(200), policies=other_is_open() | {"retry": RETRY})
     assert len(call.sends) == 1
     assert isinstance(call.outcome, RetryExhaustedError) and call.outcome.reason == "circuit_open"
@@ -537,14 +537,14 @@ def test_a_refusal_after_something_was_sent_is_not_that_the_circuit_was_open():
 
 @pytest.mark.parametrize("first", [[], [Reply(503)]])
 def test_what_was_sent_before_a_refusal_is_in_the_history(first):
-    """RELIABILITY I2: the sends that a server counts are those that we report."""
+    """The sends that a server counts are those that we report."""
     call = run(*first, to("https://other/y"), policies=other_is_open() | {"retry": RETRY})
     assert isinstance(call.outcome, HTTPClientError)
     assert sum(attempt.sends for attempt in call.outcome.attempts) == len(call.sends)
 
 
 def test_the_circuit_of_the_target_is_looked_at_before_anybody_is_asked():
-    """DESIGN 5: for each send, 2. a look at the circuit, 3. credentials."""
+    """For each send, 2. a look at the circuit, 3. credentials."""
     asked: list[str] = []
     run(to("https://other/y"), policies=other_is_open() | {"ask_auth": lambda request: asked.append(request.url)})
     assert asked == [URL]
@@ -691,7 +691,7 @@ def test_it_takes_another_token_and_another_slot():
 
 
 def test_a_limiter_of_the_users_is_asked_for_it_too():
-    """DESIGN 4: a send is one request on the wire, with its own tokens."""
+    """A send is one request on the wire, with its own tokens."""
     asked: list[float] = []
     run(dead(), Reply(200), policies={"ask_limiter": asked.append})
     assert asked == [1, 1]

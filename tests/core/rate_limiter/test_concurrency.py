@@ -84,15 +84,14 @@ def test_a_slot_is_given_back_once():
     assert slots.in_use == 1
 
 
-@pytest.mark.parametrize("order", [("release", "undo"), ("undo", "release"), ("undo", "undo")])
-def test_undo_and_release_together_give_back_once(order):
+def test_a_slot_that_was_claimed_is_given_back_once_as_well():
     slots = Concurrency(2)
     slots.take(0.0)
     place = slots.reserve(0.0)
     assert isinstance(place, Reservation)
     slot = claim(slots, place, 0.0)
-    for way in order:
-        slots.release(slot, "ok", 5.0) if way == "release" else slots.undo(place, 5.0)
+    for _ in range(2):
+        slots.release(slot, "ok", 5.0)
     assert slots.in_use == 1
 
 
@@ -103,16 +102,6 @@ def test_what_was_taken_can_be_put_back_like_any_token():
     assert slots.put_back(0.0, 1) is None
     assert slots.put_back(0.0, 2) is place.waiter
     assert slots.in_use == 0
-
-
-def test_to_undo_what_was_never_claimed_gives_nothing_back():
-    slots = Concurrency(1)
-    slots.take(0.0)
-    place = wait(slots)
-    assert slots.undo(place, 0.0) is None
-    slots.cancel(place, 0.0)
-    assert slots.undo(place, 0.0) is None
-    assert slots.in_use == 1
 
 
 def test_an_unknown_wait_is_refused_by_a_max_wait_of_0_alone():

@@ -172,7 +172,9 @@ def test_to_claim_what_is_over_is_the_drivers_bug(end):
     bucket = TokenBucket(1, 1)
     place = reserve(bucket, 0.0)
     getattr(bucket, end)(place, 0.0)
-    with pytest.raises(DriverError, match=r"^<Reservation of 1, (claimed|over)> cannot be claimed: its wait is over$"):
+    with pytest.raises(
+        DriverError, match=r"^<Reservation of 1, (claimed|cancelled)> cannot be claimed: its wait is over$"
+    ):
         bucket.claim(place, 0.0)
     assert not bucket.claimable(place, 0.0)
 
@@ -218,7 +220,7 @@ def test_what_was_taken_can_be_put_back_at_the_same_time():
     assert bucket.available(0.0) == 1
 
 
-# -- cancel and undo --------------------------------------------------------------------------------------------------
+# -- cancel and put back ----------------------------------------------------------------------------------------------
 
 
 def test_a_head_that_cancels_wakes_the_next():
@@ -259,22 +261,13 @@ def test_somebody_who_gave_no_waiter_looks_by_himself():
     claim(bucket, second, 1.0)
 
 
-def test_what_was_undone_is_there_for_the_next():
+def test_what_was_claimed_and_put_back_is_there_for_the_next():
     bucket = drained()
     first, second = queue(bucket, 0.0, 2)
     assert claim(bucket, first, 1.0).nudge is None
-    assert bucket.undo(first, 1.0) is second.waiter
+    assert bucket.put_back(1.0) is second.waiter
     claim(bucket, second, 1.0)
-    assert bucket.undo(first, 1.0) is None
     assert bucket.available(1.0) == 0
-
-
-def test_at_another_time_there_is_nothing_to_undo():
-    bucket = TokenBucket(1, 2)
-    place = reserve(bucket, 0.0)
-    bucket.claim(place, 0.0)
-    assert bucket.undo(place, 0.5) is None
-    assert bucket.available(0.5) == 1.5
 
 
 # -- who is late ------------------------------------------------------------------------------------------------------
@@ -425,7 +418,7 @@ def test_reprs_say_what_a_person_wants_to_know():
     bucket.claim(third, 3.0)  # passes the first
     assert repr(first) == "<Reservation of 1, passed>"
     assert repr(third) == "<Reservation of 1, claimed>"
-    assert repr(second) == "<Reservation of 1, over>"
+    assert repr(second) == "<Reservation of 1, cancelled>"
     assert repr(bucket) == "<TokenBucket 1/s, burst 1, 0 waiting>"
     assert [repr(Claimed(None)), repr(Claimed(Waiter()))] == ["<Claimed>", "<Claimed, with a nudge>"]
 
@@ -461,7 +454,7 @@ def test_several_limits_at_once_are_a_law_like_any_other():
     assert both.claim(places[-1], 2.0) == 2.25
     claim(both, places[-1], 2.25)
     assert both.take(2.25) is None
-    both.undo(places[-1], 2.25)
+    both.put_back(2.25)
     assert isinstance(both.take(2.25), Claimed)
     assert not both.is_fresh(4.0)
     assert both.is_fresh(4.25)

@@ -1,4 +1,4 @@
-"""Every limiter against a naive model: weights, cancels, undos, late wake-ups, odd clocks; at each claim, all windows.
+"""Every limiter against a naive model: weights, cancels, claims put back, late wake-ups, odd clocks; all windows.
 
 The model holds lists and searches them, counts in whole ticks and fractions, and knows each law by its definition only.
 """
@@ -304,14 +304,14 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     @precondition(lambda self: self.claimed)
-    def undo(self, data):
+    def put_a_claim_back(self, data):
+        """Right after it, as when the circuit refuses."""
         place, now = self.pick(self.claimed[-2:], data), self.tell()
         self.claimed.remove(place)
         assert place.claim is not None
         if place.claim[0] == self.model.now:
             self.model.law.claims.remove(place.claim)
-            assert self.limiter.undo(place.real, now) is self.model.call_head()
-        assert self.limiter.undo(place.real, now) is None
+            assert self.limiter.put_back(now, place.real.tokens) is self.model.call_head()
 
     @rule(data=st.data())
     @precondition(lambda self: self.claimed)
@@ -416,21 +416,13 @@ class SlotsMachine(Machine):
         slot, claim = self.pick(self.slots, data)
         self.slots.remove((slot, claim))
         now = self.tell()
-        if slot.tokens:  # else it was undone
-            self.model.law.claims.remove(claim)
-            assert self.limiter.release(slot, fate, now) is self.model.call_head()
+        self.model.law.claims.remove(claim)
+        assert self.limiter.release(slot, fate, now) is self.model.call_head()
         assert self.limiter.release(slot, fate, now) is None
 
-    @rule(data=st.data())
-    @precondition(lambda self: self.claimed)
-    def undo(self, data):
-        """A slot can be given back by undo at any time."""
-        place, now = self.pick(self.claimed, data), self.tell()
-        self.claimed.remove(place)
-        if place.slot.tokens:
-            self.model.law.claims.remove(place.claim)
-            assert self.limiter.undo(place.real, now) is self.model.call_head()
-        assert self.limiter.undo(place.real, now) is None
+    @rule()
+    def put_a_claim_back(self):
+        """A slot goes back by release alone."""
 
     @invariant()
     def what_is_held_agrees(self):

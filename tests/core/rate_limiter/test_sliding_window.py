@@ -59,12 +59,12 @@ def test_its_memory_grows_with_what_is_claimed_up_to_the_limit():
     assert window.is_fresh(1.0)
 
 
-def test_what_was_undone_leaves_the_claims_before_it():
+def test_what_was_put_back_leaves_the_claims_before_it():
     window = SlidingWindow(3, 10.0)
     claim(window, 0.0)
     place = reserve(window, 2.0, 2)
     window.claim(place, 2.0)
-    window.undo(place, 2.0)
+    window.put_back(2.0, 2)
     assert not window.is_fresh(2.0)
     assert [claim(window, 2.0, 2), claim(window, 2.0)] == [2.0, 10.0]
     assert window.is_fresh(20.0)
