@@ -57,6 +57,7 @@ from .exceptions import (
     WriteTimeoutError,
 )
 from .fields.media_type import charset
+from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import Hedging
 from .keyed import Keyed
@@ -169,6 +170,7 @@ __all__ = [
     "Retrying",
     "Send",
     "SendEnded",
+    "ServerLimit",
     "SlidingWindow",
     "Slot",
     "Step",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from .bodies import Body
 from .exceptions import HTTPResponseError, InvalidRequestError, RateLimitError, ResponseDecodeError
 from .fields.media_type import charset, is_json
+from .fields.rate_limit import ServerLimit, parse_rate_limits
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
 from .query import QueryParams
@@ -266,6 +267,12 @@ class HTTPResponse:
         """
         values = self.headers.get_list("retry-after")
         return parse_retry_after(values, date=self.headers.get("date"), wall=wall) if values else None
+
+    @property
+    def rate_limits(self) -> tuple[ServerLimit, ...]:
+        """What the server says of its limits, by RateLimit and RateLimit-Policy; empty where it says nothing."""
+        headers = self.headers
+        return parse_rate_limits(headers.get_list("ratelimit-policy"), headers.get_list("ratelimit"))
 
     def discard(self) -> None:
         """Throw an open body away, now; nothing happens where there is none. Never raises."""
