@@ -60,7 +60,7 @@ from .fields.media_type import charset
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import Hedging
-from .keyed import Keyed
+from .keyed import Keyed, by_all, by_header, by_origin, by_route
 from .models import (
     Attempt,
     HTTPRequest,
@@ -184,6 +184,10 @@ __all__ = [
     "Woke",
     "WriteTimeoutError",
     "__version__",
+    "by_all",
+    "by_header",
+    "by_origin",
+    "by_route",
     "bytes_body",
     "charset",
     "diagram",

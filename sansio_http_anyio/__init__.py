@@ -65,6 +65,10 @@ from sansio_http import (
     Waited,
     WriteTimeoutError,
     __version__,
+    by_all,
+    by_header,
+    by_origin,
+    by_route,
     origin,
 )
 
@@ -159,6 +163,10 @@ __all__ = [
     "Waited",
     "WriteTimeoutError",
     "__version__",
+    "by_all",
+    "by_header",
+    "by_origin",
+    "by_route",
     "drive",
     "origin",
 ]
