@@ -83,13 +83,14 @@ from .notes import (
     Waited,
 )
 from .policies import AttemptHook, Policies
-from .query import QueryParams, QueryValue
+from .query import ParamsStyle, QueryParams, QueryValue
 from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
-from .redirects import RedirectPolicy
+from .redirects import RedirectPolicy, portable_headers
 from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
 from .serializers import bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
-from .urls import join, origin, parse_base, redact, split
+from .templates import PathParams, expand
+from .urls import join, normalise, origin, parse_base, redact, split
 
 __version__ = "0.1.0"
 
@@ -140,6 +141,8 @@ __all__ = [
     "Limiter",
     "Note",
     "Outcome",
+    "ParamsStyle",
+    "PathParams",
     "Permit",
     "Phase",
     "Policies",
@@ -191,12 +194,15 @@ __all__ = [
     "bytes_body",
     "charset",
     "diagram",
+    "expand",
     "form_body",
     "is_failure",
     "join",
     "json_body",
+    "normalise",
     "origin",
     "parse_base",
+    "portable_headers",
     "redact",
     "split",
     "text_body",

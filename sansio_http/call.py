@@ -413,7 +413,7 @@ def _earlier(one: float | None, other: float | None) -> float | None:
 
 def _complete(request: HTTPRequest, policies: Policies) -> None:
     """Put the params into the URL, and the one Idempotency-Key that all attempts have into the headers."""
-    request.url, request.params = add_params(request.url, request.params), None
+    request.url, request.params = add_params(request.url, request.params, request.params_style), None
     key = request.idempotency_key
     if key == "auto":
         if "idempotency-key" in request.headers:

@@ -307,7 +307,7 @@ class Exchange(Admission):
             if auth is not None and (request.url.startswith(self._home) or _is_home(request.url, self._home)):
                 auth.apply(request, now)
             if request.params:
-                request.url, request.params = add_params(request.url, request.params), None
+                request.url, request.params = add_params(request.url, request.params, request.params_style), None
         except Exception as error:
             self._end(error)
         else:

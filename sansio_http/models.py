@@ -14,7 +14,7 @@ from .fields.media_type import charset, is_json
 from .fields.rate_limit import ServerLimit, parse_rate_limits
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
-from .query import QueryParams
+from .query import ParamsStyle, QueryParams
 from .urls import redact
 
 METHODS = frozenset(method.value for method in HTTPMethod) - {"CONNECT"}
@@ -38,6 +38,7 @@ class HTTPRequest:
         idempotent: True vouches that the server may receive this request twice, whatever its method.
         idempotency_key: sent as Idempotency-Key, the same for every attempt, which vouches likewise: this API honours
             the header. ``"auto"`` makes a key for the call.
+        params_style: how a list in ``params`` is written (see :data:`~sansio_http.ParamsStyle`).
 
     Raises:
         InvalidRequestError: an unknown method, a bad header, or a timeout that is not a number above 0.
@@ -51,6 +52,7 @@ class HTTPRequest:
     timeout: float | None = None
     idempotent: bool = False
     idempotency_key: str | None = None
+    params_style: ParamsStyle = "repeat"
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class HTTPRequest:
         *,
         idempotent: bool = False,
         idempotency_key: str | None = None,
+        params_style: ParamsStyle = "repeat",
     ) -> None:
         self.method = method
         self.url = url
@@ -72,6 +75,7 @@ class HTTPRequest:
         self.timeout = timeout
         self.idempotent = idempotent
         self.idempotency_key = idempotency_key
+        self.params_style: ParamsStyle = params_style
         self.check()
 
     def check(self) -> None:
@@ -109,6 +113,7 @@ class HTTPRequest:
         new.timeout = self.timeout
         new.idempotent = self.idempotent
         new.idempotency_key = self.idempotency_key
+        new.params_style = self.params_style
         return new
 
     def __repr__(self) -> str:

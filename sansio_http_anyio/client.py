@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Unpack
 
 import anyio.lowlevel
 
@@ -17,31 +16,29 @@ from sansio_http import (
     ConfigurationError,
     Headers,
     HeadersLike,
-    HTTPRequest,
     HTTPResponse,
     InvalidRequestError,
     Policies,
     QueryParams,
     __version__,
-    join,
     origin,
     parse_base,
 )
 
-from .bundle import AnyAuth, AnyCircuit, AnyLimiter, bundle, chain_of, checked, completed, with_auth
+from .bundle import AnyAuth, AnyCircuit, AnyLimiter, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
 from .middleware.base import Middleware
-from .options import RequestOptions, body_of, merged, overlaid
+from .options import RequestOptions, merged, overlaid
+from .preparation import Preparation
 from .streaming import ResponseStream
 from .transport.base import Transport
 from .transport.httpcore import HttpcoreTransport
+from .verbs import _Verbs
 
-_VOUCHED = frozenset({"POST", "PATCH"})  # what config.idempotency_key covers: the others may be repeated anyway
 
-
-class AsyncHTTPClient:
+class AsyncHTTPClient(_Verbs):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:
@@ -91,11 +88,10 @@ class AsyncHTTPClient:
         self._chain = Chain(several, hooks, clock)
         try:
             built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})
-            self._headers = overlaid(built_in, headers)
-            self._params = merged({}, params)
+            defaults = overlaid(built_in, headers), merged({}, params)
         except InvalidRequestError as error:
             raise ConfigurationError(str(error)) from None
-        self._given: tuple[Policies, Policies] | None = None  # a request's own policies, and as they were completed
+        self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults)
         self._running: set[Run] = set()
         self._loop: object = None
         self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
@@ -129,7 +125,7 @@ class AsyncHTTPClient:
 
         Args:
             method: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS or TRACE.
-            url: a path under ``base_url``.
+            url: a path under ``base_url``, or a template of one, such as ``/users/{id}``, where ``path`` is given.
             options: see :class:`RequestOptions`.
 
         Returns:
@@ -143,34 +139,6 @@ class AsyncHTTPClient:
             ClientClosedError: the client was closed, or belongs to another event loop.
         """
         return await self._perform(method, url, False, options)
-
-    async def get(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("GET", ...)``."""
-        return await self.request("GET", url, **options)
-
-    async def post(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("POST", ...)``."""
-        return await self.request("POST", url, **options)
-
-    async def put(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("PUT", ...)``."""
-        return await self.request("PUT", url, **options)
-
-    async def delete(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("DELETE", ...)``."""
-        return await self.request("DELETE", url, **options)
-
-    async def patch(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("PATCH", ...)``."""
-        return await self.request("PATCH", url, **options)
-
-    async def head(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("HEAD", ...)``."""
-        return await self.request("HEAD", url, **options)
-
-    async def options(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("OPTIONS", ...)``."""
-        return await self.request("OPTIONS", url, **options)
 
     def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> ResponseStream:
         """Make a call and read its answer piece by piece: ``async with client.stream("GET", "/big") as response``.
@@ -195,56 +163,13 @@ class AsyncHTTPClient:
         run = Run(self._clock)
         self._running.add(run)
         try:
-            request, policies = self._prepared(method, url, **options)
+            request, policies = self._preparation.request(method, url, **options)
             request = await self._chain.request(request, self, run)
             call = Call(request, policies, stream=stream, listen=self._chain.observe is not None)
             response = await drive(call, self._transport, self._clock, self._chain.observe, run)
             return await self._chain.response(response, request)
         finally:
             self._running.discard(run)
-
-    def _prepared(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: QueryParams | None = None,
-        headers: HeadersLike | None = None,
-        json: Any = None,
-        data: Any = None,
-        timeout: float | None = None,
-        auth: AnyAuth | None = None,
-        policies: Policies | None = None,
-        idempotent: bool = False,
-        idempotency_key: str | None = None,
-    ) -> tuple[HTTPRequest, Policies]:
-        """The request, and who decides about it."""
-        body, content_type = body_of(json, data)
-        fields = overlaid(self._headers, headers)
-        if content_type is not None and "content-type" not in fields:
-            fields["Content-Type"] = content_type
-        request = HTTPRequest(
-            method,
-            join(self._base_url, url),
-            fields,
-            merged(self._params, params),
-            body,
-            self._config.timeout if timeout is None else timeout,
-            idempotent=idempotent,
-            idempotency_key=idempotency_key,
-        )
-        if request.timeout == math.inf:
-            request.timeout = None
-        if idempotency_key is None and request.method in _VOUCHED and "idempotency-key" not in fields:
-            request.idempotency_key = self._config.idempotency_key
-        chosen = self._policies if policies is None else self._completed(policies)
-        return request, chosen if auth is None else with_auth(chosen, auth)
-
-    def _completed(self, policies: Policies) -> Policies:
-        """A request's own policies with the client's slots; the last one is kept, as it will be asked for again."""
-        if self._given is None or self._given[0] is not policies:
-            self._given = policies, completed(policies, self._policies)
-        return self._given[1]
 
     # --- life ------------------------------------------------------------------------------------------------------
 

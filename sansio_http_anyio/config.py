@@ -41,6 +41,10 @@ class ClientConfig(BaseModel):
         on_exhausted: when a retryable answer is not tried again: ``raise`` an error that holds it, or ``return`` it.
         idempotency_key: ``"auto"`` sends an Idempotency-Key of the client's own making with each POST and PATCH: give
             it where the API honours the header.
+        params_style: how a list in ``params`` is written: ``repeat`` (``n=1&n=2``), ``comma`` (``n=1,2``) or
+            ``brackets`` (``n[]=1&n[]=2``).
+        allow_absolute_urls: a request's URL may be any http or https URL. To another origin than that of the client's
+            ``base_url`` go neither the client's credentials and params, nor those of its headers that could be a key.
         error_body_limit: bytes that are read of a stream's error answer.
 
     Raises:
@@ -71,6 +75,8 @@ class ClientConfig(BaseModel):
     retry_after_max: Amount = 120.0
     on_exhausted: Literal["raise", "return"] = "raise"
     idempotency_key: Literal["auto"] | None = None
+    params_style: Literal["repeat", "comma", "brackets"] = "repeat"
+    allow_absolute_urls: bool = False
     error_body_limit: int = Field(default=65_536, ge=0)
 
     if not TYPE_CHECKING:  # pragma: no branch - type checkers keep the signature that the fields make

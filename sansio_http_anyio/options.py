@@ -11,6 +11,8 @@ from sansio_http import (
     Headers,
     HeadersLike,
     InvalidRequestError,
+    ParamsStyle,
+    PathParams,
     Policies,
     QueryParams,
     bytes_body,
@@ -26,7 +28,9 @@ class RequestOptions(TypedDict, total=False):
     """The keywords of every request method.
 
     Keys:
-        params: added to the query, after the client's own of other names.
+        path: what goes into the ``{names}`` of the URL, percent-encoded: ``client.get("/users/{id}", path={"id": 1})``.
+        params: added to the query, after the client's own of other names; None is left out.
+        params_style: how a list in ``params`` is written (see :data:`~sansio_http.ParamsStyle`).
         headers: beside the client's own; the same name replaces.
         json: a value to send as JSON.
         data: a mapping or pairs to send as a form; or text, bytes or a :class:`~sansio_http.Body` as they are.
@@ -37,7 +41,9 @@ class RequestOptions(TypedDict, total=False):
         idempotency_key: sent as Idempotency-Key with every attempt; ``"auto"`` makes one.
     """
 
+    path: PathParams | None
     params: QueryParams | None
+    params_style: ParamsStyle | None
     headers: HeadersLike | None
     json: Any
     data: QueryParams | str | bytes | bytearray | memoryview | Body | None
