@@ -96,8 +96,9 @@ def named_texts(params: QueryParams, field: str) -> Iterator[tuple[str, list[str
         if not isinstance(name, str):
             raise InvalidRequestError(f"{field}: a name must be a str, not {type(name).__name__}")
         several = isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+        values = cast("Sequence[object]", value if several else (value,))
         try:
-            yield name, [as_text(each) for each in (value if several else (value,)) if each is not None], several
+            yield name, [as_text(each) for each in values if each is not None], several
         except ValueError as error:
             raise InvalidRequestError(f"{field}[{name!r:.80}]: {error}") from None
 

@@ -35,10 +35,10 @@ from .preparation import Preparation
 from .streaming import ResponseStream
 from .transport.base import Transport
 from .transport.httpcore import HttpcoreTransport
-from .verbs import _Verbs
+from .verbs import Verbs
 
 
-class AsyncHTTPClient(_Verbs):
+class AsyncHTTPClient(Verbs):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:

@@ -79,12 +79,14 @@ class Preparation:
             chosen = with_auth(chosen, auth)
         if path is not None:
             url = expand(url, path)
-        default_headers, default_params = self._headers, self._params
+        default_headers = self._headers
+        default_params: QueryParams = self._params
         if self._config.allow_absolute_urls and isinstance(url, str) and _ABSOLUTE(url):
             url = normalise(url)
             if (elsewhere := origin(url)) != self._origin:
                 # Nothing of the client's own goes there that could be a secret; what this request was given does.
-                default_headers, default_params = portable_headers(default_headers), {}
+                default_headers = portable_headers(default_headers)
+                default_params = ()
                 chosen = replace(chosen, auth_origin=elsewhere) if auth is not None else _anonymous(chosen)
         else:
             url = join(self._base_url, url)

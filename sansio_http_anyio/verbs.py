@@ -10,7 +10,7 @@ from sansio_http import HTTPResponse
 from .options import RequestOptions
 
 
-class _Verbs(ABC):
+class Verbs(ABC):
     """What :meth:`request` is called with most often, under names of its own."""
 
     __slots__ = ()
