@@ -18,7 +18,7 @@ import anyio.lowlevel
 import httpcore
 
 from ..config import ClientConfig
-from .network import Wire
+from .httpcore_wire import Wire
 
 
 class Connections:

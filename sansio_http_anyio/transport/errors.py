@@ -6,11 +6,8 @@ the peer that they quote, and those exceptions do not become causes.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import ssl
-from errno import errorcode
 from typing import TypeVar
 
 import h11
@@ -31,7 +28,8 @@ from sansio_http import (
     WriteTimeoutError,
 )
 
-from .network import HandshakeError
+from .httpcore_wire import HandshakeError
+from .reasons import reason
 
 E = TypeVar("E", bound=Exception)
 
@@ -98,13 +96,7 @@ def _behind(error: BaseException | None, kind: type[E]) -> E | None:
 def _reason(error: Exception) -> str:
     """What the operating system or the TLS library said, where one of them did."""
     behind = _behind(error, OSError)
-    if isinstance(behind, ssl.SSLError) and behind.reason:
-        return behind.reason.replace("_", " ").lower()
-    if behind is None:
-        return _words(error)
-    if behind.errno is not None and behind.errno in errorcode and not isinstance(behind, socket.gaierror):
-        return os.strerror(behind.errno)  # asyncio writes a text of its own
-    return behind.strerror or _words(behind)
+    return _words(error) if behind is None else reason(behind)
 
 
 def _words(error: Exception) -> str:

@@ -26,7 +26,7 @@ from sansio_http import (
 from ..config import ClientConfig
 from .connections import Connections
 from .errors import translate
-from .network import CLOSE_TIMEOUT, close_now
+from .httpcore_wire import CLOSE_TIMEOUT, close_now
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})  # a request of these says how long its body is, even if it has none
