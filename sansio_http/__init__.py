@@ -60,6 +60,7 @@ from .fields.media_type import charset
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import Hedging
+from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
 from .models import (
     Attempt,
@@ -107,6 +108,7 @@ __all__ = [
     "Body",
     "BodyEnded",
     "BodyRead",
+    "BodyWriter",
     "Call",
     "CallEnded",
     "CertificateError",
@@ -126,6 +128,8 @@ __all__ = [
     "Ended",
     "Event",
     "ExponentialBackoff",
+    "HTTP1Error",
+    "HTTP1Limits",
     "HTTPClientError",
     "HTTPRequest",
     "HTTPRequestError",
@@ -166,6 +170,7 @@ __all__ = [
     "ResponseBody",
     "ResponseBodyError",
     "ResponseDecodeError",
+    "ResponseParser",
     "ResponseTooLargeError",
     "Retry",
     "RetryExhaustedError",
@@ -204,6 +209,7 @@ __all__ = [
     "parse_base",
     "portable_headers",
     "redact",
+    "request_head",
     "split",
     "text_body",
 ]

@@ -11,6 +11,7 @@ and it copies each piece of a body that needs no more than counting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -27,6 +28,10 @@ Raises:
 """
 
 EngineName = Literal["httptools", "h11"]
+
+
+_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])  # all but tab, CR and LF
 
 
 class Malformed(Exception):
@@ -67,7 +72,7 @@ def _httptools() -> Engine:
             self.pairs: list[tuple[str, str]] = []
 
         def on_header(self, name: bytes, value: bytes) -> None:
-            self.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+            self.pairs.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def parse(head: bytes) -> Head:
         fields = Fields()
@@ -78,8 +83,10 @@ def _httptools() -> Engine:
             pass
         except HttpParserError as error:
             raise Malformed from error
-        line_end = head.index(b"\r")
-        return parser.get_status_code(), head[13:line_end].decode("latin-1"), parser.get_http_version(), fields.pairs
+        reason = head[13 : head.index(b"\r")].decode("latin-1")
+        if not reason.isprintable() and not _TEXT(reason):  # llhttp looks at all but this
+            raise Malformed
+        return parser.get_status_code(), reason, parser.get_http_version(), fields.pairs
 
     return parse
 
@@ -90,6 +97,8 @@ def _h11() -> Engine:
     request = h11.Request(method="GET", target="/", headers=[("Host", "example.com")])
 
     def parse(head: bytes) -> Head:
+        if len(head.translate(None, _CONTROLS)) < len(head):  # h11 looks for some of them only
+            raise Malformed
         connection = h11.Connection(h11.CLIENT)
         connection.send(request)
         connection.receive_data(head)
@@ -97,9 +106,14 @@ def _h11() -> Engine:
             event = connection.next_event()
         except h11.RemoteProtocolError as error:
             raise Malformed from error
-        if not isinstance(event, h11.Response | h11.InformationalResponse):
+        lines = head.split(b"\r\n")[1:-2]
+        if not isinstance(event, h11.Response | h11.InformationalResponse) or len(event.headers) != len(lines):
             raise Malformed
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()]
+        # From the lines, and not from the event: h11 rewrites the fields that frame the body.
+        pairs: list[tuple[str, str]] = []
+        for line in lines:
+            name, _, value = line.decode("latin-1").partition(":")
+            pairs.append((name, value.strip(" \t")))
         return event.status_code, event.reason.decode("latin-1"), event.http_version.decode("latin-1"), pairs
 
     return parse

@@ -8,7 +8,7 @@ Theory of operation. A response has two halves that are read in different ways:
   does not speak HTTP seldom ends its head.
 - The *body* is framed by one of three: a length, the chunked coding, or the end of the connection. The first and last
   are a count, down from the length or from infinity, and pieces that lie in the body altogether are handed on as they
-  are. Which of the three it is follows RFC 9112 6.3 where a head says one thing, and is refused where it says two.
+  are. Which of the three it is, :mod:`.framing` says.
 
 There are no events and no callbacks: whoever feeds looks at attributes. A response that comes in one piece costs one
 :meth:`~ResponseParser.feed` and a few microseconds.
@@ -20,7 +20,6 @@ taken for the next answer, so there is none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import inf
 
@@ -28,14 +27,13 @@ from ..exceptions import DriverError
 from .chunked import ChunkedBody
 from .engines import Engine, EngineName, Malformed, find_engine
 from .errors import HTTP1Error, lost, too_much
+from .framing import CHUNKED, frame
 from .limits import DEFAULT, HTTP1Limits
 
 Pairs = list[tuple[str, str]]
 
 _BEGINS = b"HTTP/1."
-_VERSIONS = {"1.1": "HTTP/1.1", "1.0": "HTTP/1.0"}
-_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch  # ASCII only, as int() is not; 18 digits stay below 2**63
-_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_SWITCHED = "the server switched to another protocol"
 
 
 class ResponseParser:
@@ -58,8 +56,8 @@ class ResponseParser:
             says that the body may follow.
         trailers: (name, value) pairs behind a chunked body, once it is complete.
         complete: the response has come to its end; True as well before the first request.
-        reusable: the response is complete, and the connection may carry another request. (If the request was sent to its
-            end: that is for the caller to know.)
+        reusable: the response is complete, and the connection may carry another request - if this one was sent to its
+            end, which is for the caller to know.
 
     Raises:
         ConfigurationError: the engine is not installed.
@@ -121,6 +119,8 @@ class ResponseParser:
         self.complete = self.reusable = False
         self.status = 0
         self.interim = ()
+        if self.trailers:
+            self.trailers = []
         self._method = method
         self._is_last = is_last
 
@@ -128,7 +128,7 @@ class ResponseParser:
         """Bytes have come from the peer.
 
         Raises:
-            HTTP1Error: this is no response that we accept. Nothing is believed any more: whatever is fed raises it again.
+            HTTP1Error: this is no response that we accept, and nothing is believed any more: to feed raises it again.
         """
         if self.complete:
             if data:
@@ -212,75 +212,39 @@ class ResponseParser:
         try:
             status, reason, version, pairs = self._engine(head)
         except Malformed:
-            raise HTTP1Error("the head is malformed") from None
-        # One line, one field: whatever an engine lets pass, nothing is folded, and nothing hides behind a bare CR or LF.
+            # A switch that we did not propose is malformed to them, and deserves a clearer word.
+            raise HTTP1Error(_SWITCHED if head.startswith(b" 101 ", 8) else "the head is malformed") from None
+        # One line, one field: whatever engines let pass, nothing is folded, and nothing hides behind a bare CR or LF.
         lines = head.count(b"\r\n")
         if len(pairs) != lines - 2 or head.count(b"\n") != lines or head.count(b"\r") != lines:
             raise HTTP1Error("a line of the head is not one header field, or not ended by CR LF")
         if len(pairs) > self._limits.fields:
             raise too_much(f"the head has more than {self._limits.fields} fields")
-        if version not in _VERSIONS:
-            raise HTTP1Error("the answer is neither HTTP/1.1 nor HTTP/1.0")
         if status < 200:
             self._read_interim(status, pairs)
             return
-        self.status, self.reason, self.version, self.headers = status, reason, _VERSIONS[version], pairs
-        self._frame(status, version, pairs)
+        left, is_last = frame(self._method, status, version, pairs)
+        self.status, self.reason, self.version, self.headers = status, reason, f"HTTP/{version}", pairs
+        if is_last:
+            self._is_last = True
+        if left > 0:
+            self._left = left
+            self.length = None if left == inf else int(left)
+        elif left == CHUNKED:
+            self.length = None
+            self._chunked = ChunkedBody(self._limits)
+        else:
+            self.length = 0
+            self._finish(not self._is_last)
 
     def _read_interim(self, status: int, pairs: Pairs) -> None:
         if status < 100:
             raise HTTP1Error("the status is below 100")
         if status == 101:
-            raise HTTP1Error("the server switched to another protocol")
+            raise HTTP1Error(_SWITCHED)
         if len(self.interim) == self._limits.interim:
             raise too_much(f"more than {self._limits.interim} interim responses")
         self.interim = (*self.interim, (status, pairs))
-
-    def _frame(self, status: int, version: str, pairs: Pairs) -> None:
-        """How the body ends, and whether the connection can be kept (RFC 9112 6.3 and 9.3)."""
-        length: int | None = None
-        is_chunked = False
-        is_last = version == "1.0"
-        for name, value in pairs:
-            key = name.lower()
-            if key not in _FRAMING:
-                continue
-            if key == "content-length":
-                if length is not None:
-                    raise HTTP1Error("there is more than one Content-Length")
-                if not _LENGTH(value):
-                    raise HTTP1Error("the Content-Length is not a valid number")
-                length = int(value)
-            elif key == "connection":
-                options = [option.strip() for option in value.lower().split(",")]
-                if "close" in options:
-                    self._is_last = True
-                elif "keep-alive" in options:
-                    is_last = False
-            else:
-                # A list is refused with the rest: what lies around chunked cannot be undone, and chunked twice is a trap.
-                if is_chunked or value.lower() != "chunked":
-                    raise HTTP1Error("the Transfer-Encoding is not chunked alone")
-                is_chunked = True
-        if is_chunked and length is not None:
-            raise HTTP1Error("there are both a Content-Length and a Transfer-Encoding")
-        self._is_last = self._is_last or is_last or (is_chunked and version == "1.0")
-        if self._method == "HEAD" or status == 304:
-            self.length = 0
-        elif status == 204:
-            # What cannot have a body and announces one may send it after all.
-            self._is_last = self._is_last or is_chunked or bool(length)
-            self.length = 0
-        elif is_chunked:
-            self.length = None
-            self._chunked = ChunkedBody(self._limits)
-            return
-        else:
-            self.length = length
-        if self.length == 0:
-            self._finish(not self._is_last)
-        else:
-            self._left = inf if self.length is None else self.length
 
     # -- the body -----------------------------------------------------------------------------------------------------
 
