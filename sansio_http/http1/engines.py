@@ -94,6 +94,7 @@ def _httptools() -> Engine:
 def _h11() -> Engine:
     import h11
 
+    versions = (b"1.1", b"1.0")
     request = h11.Request(method="GET", target="/", headers=[("Host", "example.com")])
 
     def parse(head: bytes) -> Head:
@@ -106,8 +107,10 @@ def _h11() -> Engine:
             event = connection.next_event()
         except h11.RemoteProtocolError as error:
             raise Malformed from error
+        if not isinstance(event, h11.Response | h11.InformationalResponse) or event.http_version not in versions:
+            raise Malformed
         lines = head.split(b"\r\n")[1:-2]
-        if not isinstance(event, h11.Response | h11.InformationalResponse) or len(event.headers) != len(lines):
+        if len(event.headers) != len(lines):
             raise Malformed
         # From the lines, and not from the event: h11 rewrites the fields that frame the body.
         pairs: list[tuple[str, str]] = []
