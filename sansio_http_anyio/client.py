@@ -86,16 +86,17 @@ class AsyncHTTPClient(Verbs):
         )
         self._clock = checked("clock", clock, Callable, "a function without arguments")
         self._chain = Chain(several, hooks, clock)
+        self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
+        checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
         try:
             built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})
+            built_in.update(getattr(self._transport, "default_headers", {}))
             defaults = overlaid(built_in, headers), merged({}, params)
         except InvalidRequestError as error:
             raise ConfigurationError(str(error)) from None
         self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults)
         self._running: set[Run] = set()
         self._loop: object = None
-        self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
-        checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
         self._closed = False
 
     @property

@@ -46,6 +46,8 @@ class ClientConfig(BaseModel):
         allow_absolute_urls: a request's URL may be any http or https URL. To another origin than that of the client's
             ``base_url`` go neither the client's credentials and params, nor those of its headers that could be a key.
         error_body_limit: bytes that are read of a stream's error answer.
+        max_response_size: bytes that a body may have, decompressed; None for any number. The default guards what is
+            kept in memory; a stream, whose reader decides what to keep, is bounded only by a number given here.
 
     Raises:
         ConfigurationError: names each wrong field, its value and what is allowed.
@@ -78,6 +80,7 @@ class ClientConfig(BaseModel):
     params_style: Literal["repeat", "comma", "brackets"] = "repeat"
     allow_absolute_urls: bool = False
     error_body_limit: int = Field(default=65_536, ge=0)
+    max_response_size: int | None = Field(default=104_857_600, ge=0)
 
     if not TYPE_CHECKING:  # pragma: no branch - type checkers keep the signature that the fields make
 

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "on_exhausted": "raise",
     "idempotency_key": None,
     "error_body_limit": 65_536,
+    "max_response_size": 104_857_600,
 }
 
 
@@ -79,6 +80,8 @@ def test_every_field_is_documented() -> None:
         ("on_exhausted", "return"),
         ("idempotency_key", "auto"),
         ("error_body_limit", 0),
+        ("max_response_size", 0),
+        ("max_response_size", None),
     ],
 )
 def test_the_ends_of_the_ranges(field: str, value: Any) -> None:
@@ -124,6 +127,7 @@ FINITE = "Input should be a finite number"
         ("on_exhausted", "ignore", "Input should be 'raise' or 'return'"),
         ("idempotency_key", "mine", "Input should be 'auto'"),
         ("error_body_limit", -1, ZERO_OR_MORE),
+        ("max_response_size", -1, ZERO_OR_MORE),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value_and_what_is_allowed(field: str, value: Any, allowed: str) -> None:

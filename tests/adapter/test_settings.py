@@ -34,6 +34,7 @@ FROM_TEXT: dict[str, tuple[str, Any]] = {
     "on_exhausted": ("return", "return"),
     "idempotency_key": ("auto", "auto"),
     "error_body_limit": ("1024", 1024),
+    "max_response_size": ("4096", 4096),
 }
 WRONG_TEXT = {
     "verify_ssl": "perhaps",
