@@ -26,7 +26,17 @@ no locks: one thread at a time per object.
 from .auth import APIKey, Auth, Basic, Bearer
 from .bodies import Body, Replay
 from .call import Call
-from .circuit_breaker import TRANSITIONS, Circuit, CircuitEvent, CircuitState, Permit, Rejected, diagram, is_failure
+from .circuit_breaker import (
+    TRANSITIONS,
+    CallWindow,
+    Circuit,
+    CircuitEvent,
+    CircuitState,
+    Permit,
+    Rejected,
+    diagram,
+    is_failure,
+)
 from .exceptions import (
     AttemptTimeoutError,
     CertificateError,
@@ -111,6 +121,7 @@ __all__ = [
     "BodyWriter",
     "Call",
     "CallEnded",
+    "CallWindow",
     "CertificateError",
     "Circuit",
     "CircuitBreakerOpenError",

@@ -34,7 +34,8 @@ from .rate_limiter import Claimed, Concurrency, Fate, Limiter, Refused, Reservat
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-CLOSED = CircuitState.CLOSED  # the enumeration's attributes cost 30 ns a look on Python 3.11
+# The enumeration's attributes cost 30 ns a look on Python 3.11.
+CLOSED, HALF_OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN
 
 LEASE_WITHOUT_TIMEOUT, LEASE_MARGIN = 30.0, 5.0
 """Seconds that a probe of the circuit breaker may take: what the send may take, or 30, and 5 more."""
@@ -102,7 +103,9 @@ class Admission:
         rejected = self._noted(now, circuit, circuit.peek, now)
         if rejected is not None:
             return _circuit_error(rejected, now)
-        return CircuitBreakerOpenError(circuit.last_state) if self._hedge else None  # probes are for first sends
+        if self._hedge and circuit.last_state is HALF_OPEN:  # probes are for first sends
+            return CircuitBreakerOpenError(HALF_OPEN)
+        return None
 
     def enter(self, patience: float | None, deadline: float | None, now: float) -> HTTPClientError | float | None:
         """Take tokens, slot and permit, all at this ``now``, or none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from sys import intern
 
 from ..exceptions import HTTPClientError, HTTPRequestError, PoolTimeoutError, ResponseTooLargeError
 from ..models import HTTPResponse, Outcome
@@ -37,7 +38,7 @@ def summary(outcome: object) -> str | None:
     if outcome is None:
         return None
     if isinstance(outcome, HTTPResponse):
-        return f"{outcome.status_code} {outcome.reason}".rstrip()
+        return intern(f"{outcome.status_code} {outcome.reason}".rstrip())  # one for all that are open for it
     name = type(outcome).__name__
     if not isinstance(outcome, HTTPClientError):
         return name

@@ -74,8 +74,8 @@ class BreakerMetrics(TypedDict):
     """The circuit breaker.
 
     Keys:
-        state: ``"CLOSED"``, ``"OPEN"`` or ``"HALF_OPEN"``, as a call noticed it last; None where none did.
-        failures: in a row, while CLOSED; None where the middleware was not given the breaker.
+        state: one of :class:`CircuitState`, as in ``"CLOSED"``, as a call noticed it last; None where none did.
+        failures: that count, while CLOSED; None where the middleware was not given the breaker.
         transitions: how often it changed, as in ``{"CLOSED->OPEN": 1}``.
     """
 

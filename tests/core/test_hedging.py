@@ -263,6 +263,13 @@ def test_it_is_no_probe():
     assert len(probe.sends) == 1 and probe.response.is_success
 
 
+def test_it_goes_out_while_the_circuit_is_disabled():
+    circuit = Circuit()
+    circuit.disable()
+    assert len(run(Reply(after=5), Reply(500), circuit=circuit).sends) == 2
+    assert circuit.permits_out == 0
+
+
 def test_it_is_skipped_while_the_circuit_is_open():
     circuit = Circuit(failure_threshold=1)
     simulator = Simulator(script(Reply(after=5), Reply(500)))
