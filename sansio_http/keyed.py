@@ -88,6 +88,10 @@ class Keyed(Generic[K, P]):
         entries[key] = entry = self._factory()
         return entry
 
+    def sample(self) -> P:
+        """A policy as a new key gets it; it is not kept."""
+        return self._factory()
+
     def items(self) -> list[tuple[K, P]]:
         """Every key that is held, with its policy, the coldest first; O(n)."""
         return list(self._entries.items())

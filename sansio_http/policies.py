@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
+from . import presets
 from .auth import Auth
 from .circuit_breaker import Circuit
 from .exceptions import ConfigurationError
@@ -15,6 +16,7 @@ from .models import HTTPRequest, HTTPResponse
 from .rate_limiter import Concurrency, Limiter
 from .redirects import RedirectPolicy
 from .retry import RetryPolicy
+from .summaries import table
 
 
 class AttemptHook(Protocol):
@@ -47,7 +49,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
 class Policies:
     """What decides about a call. Each part is optional; nothing given means: send once, believe the answer.
 
-    Stateful parts (circuit, limiter, slots) may be shared by any number of bundles and calls.
+    Stateful parts (circuit, limiter, slots) may be shared by any number of bundles and calls. There are bundles with a
+    name (:meth:`standard`, ...), which take any part in the place of their own; ``print(policies)`` says what one will
+    do.
 
     Args:
         retry: which failures are tried again.
@@ -118,3 +122,50 @@ class Policies:
         object.__setattr__(self, "plain", not (self.hooks or self.redirects or self.ask_auth or self.ask_limiter))
         object.__setattr__(self, "keyed", keyed)
         object.__setattr__(self, "home", "" if self.auth_origin is None else f"{self.auth_origin}/")
+
+    @classmethod
+    def none(cls, **parts: Any) -> Policies:
+        """Send once, believe the answer: no retries, no limits.
+
+        Args:
+            parts: any of this class's arguments, in the place of the preset's; so for all that follow.
+        """
+        return cls(**presets.none() | parts)
+
+    @classmethod
+    def standard(cls, **parts: Any) -> Policies:
+        """What a client does that was told nothing else: three retries with full jitter, 100 requests in flight."""
+        return cls(**presets.standard() | parts)
+
+    @classmethod
+    def aggressive(cls, **parts: Any) -> Policies:
+        """The answer matters more than the load: five retries, soon, and attempts cut off after 10 s.
+
+        A circuit that opens when four of five calls fail keeps it from beating a server that is down.
+        """
+        return cls(**presets.aggressive() | parts)
+
+    @classmethod
+    def careful(cls, **parts: Any) -> Policies:
+        """The server is easily hurt: ten at once, one retry after some seconds, a circuit whose break grows."""
+        return cls(**presets.careful() | parts)
+
+    @classmethod
+    def patient(cls, **parts: Any) -> Policies:
+        """Nobody is waiting: ten retries, up to two minutes apart, and an hour for Retry-After.
+
+        Give the calls a ``timeout`` to match: no wait is begun that would not end in time.
+        """
+        return cls(**presets.patient() | parts)
+
+    @classmethod
+    def fail_fast(cls, **parts: Any) -> Policies:
+        """Somebody is waiting: two attempts of 2 s at most, half a second in a queue, a circuit that opens soon."""
+        return cls(**presets.fail_fast() | parts)
+
+    def table(self) -> str:
+        """What these policies will do, a line for each matter."""
+        return table({part.name: getattr(self, part.name) for part in fields(self)})
+
+    def __str__(self) -> str:
+        return self.table()

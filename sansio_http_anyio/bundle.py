@@ -24,6 +24,7 @@ from sansio_http import (
 from .auth import APIKeyAuth, AuthHandler, BasicAuth, BearerAuth
 from .chain import AttemptMiddleware
 from .config import ClientConfig
+from .consistency import check
 from .middleware.base import Middleware
 from .middleware.retry import RetryMiddleware
 from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
@@ -70,7 +71,9 @@ def bundle(
         changes |= _limiter(limiter)
     if auth is not None:
         changes |= _auth(auth)
-    return replace(policies, **changes)
+    policies = replace(policies, **changes)
+    check(config, policies)
+    return policies
 
 
 def completed(policies: Policies, defaults: Policies) -> Policies:

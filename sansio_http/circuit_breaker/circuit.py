@@ -25,7 +25,7 @@ from ..models import Outcome
 from ..timeline import Timeline
 from .failures import summary
 from .permit import ENDED, Permit, Rejected
-from .settings import LONGEST, USUAL_THRESHOLD, Settings
+from .settings import USUAL_THRESHOLD, Settings
 from .table import CLOSED, HALF_OPEN, ISOLATED, OPEN, TRANSITIONS, CircuitEvent, CircuitState
 from .window import CallWindow, LastCalls, RecentCalls
 
@@ -343,8 +343,7 @@ class Circuit(Settings):
     def _open(self, event: CircuitEvent, time: float, last_failure: str | None) -> None:
         length = self.recovery_timeout
         if self._break:
-            longest = LONGEST * length if self.recovery_max is None else self.recovery_max
-            length = min(self._break * self.recovery_factor, longest)
+            length = min(self._break * self.recovery_factor, self.longest_break)
         jitter = 0.0 if self._rand is None else length * self.recovery_jitter * self._rand()  # before anything changes
         self._move(event)
         self._break = length

@@ -78,3 +78,8 @@ class Settings:
 
         allow(self, "is_failure", is_failure, is_failure is None or callable(is_failure), "callable, or None")
         self._is_failure = failure_by_default if is_failure is None else is_failure
+
+    @property
+    def longest_break(self) -> float:
+        """Seconds that the break grows to at most, without its jitter."""
+        return LONGEST * self.recovery_timeout if self.recovery_max is None else self.recovery_max

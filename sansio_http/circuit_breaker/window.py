@@ -101,10 +101,9 @@ class CallWindow:
 
     def __str__(self) -> str:
         where = f"the last {self.calls} calls" if self.seconds is None else f"the calls of the last {self.seconds:g} s"
-        what = [] if self.failure_rate is None else [f"{self.failure_rate:.3g} of them failed"]
-        if self.slow_rate is not None:
-            what.append(f"{self.slow_rate:.3g} of them took longer than {self.slow_after:g} s")
-        return f"{' or '.join(what)}, in {where}, {self.minimum_calls} or more"
+        rates = [(self.failure_rate, "failed"), (self.slow_rate, f"took longer than {self.slow_after or 0:g} s")]
+        what = [f"{100 * rate:.3g} % {how}" for rate, how in rates if rate is not None]
+        return f"of {where} {' or '.join(what)}, from {self.minimum_calls} on"
 
 
 class LastCalls:

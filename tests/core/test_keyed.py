@@ -188,6 +188,12 @@ def test_what_is_held_can_be_looked_through():
     assert keyed.items() == [("B", entries["B"]), ("c", entries["c"]), ("a", entries["a"])]
 
 
+def test_a_sample_is_what_a_new_key_gets_and_is_not_kept():
+    keyed, entries = registry(4, "a")
+    assert isinstance(keyed.sample(), Entry) and keyed.sample() is not entries["a"]
+    assert len(keyed) == 1
+
+
 # -- keys --------------------------------------------------------------------------------------------------------------
 
 

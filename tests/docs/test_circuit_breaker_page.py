@@ -20,8 +20,8 @@ PROGRAMS = re.findall(r"<!-- run -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 PRINTED = [
     r"200 CLOSED",
     r"<CircuitBreaker CLOSED, 0 of 5 failures>",
-    r"<CircuitBreaker CLOSED, 0 of 0 calls failed> opens when 0\.5 .* in the last 100 calls, 20 or more\n"
-    r"<CircuitBreaker CLOSED, .*> opens when .* or 0\.8 of them took longer than 2 s, in the calls of the last 30 s,.*",
+    r"<CircuitBreaker CLOSED, 0 of 0 calls failed> opens when of the last 100 calls 50 % failed, from 20 on\n"
+    r"<CircuitBreaker .*> opens when of the calls of the last 30 s 50 % failed or 80 % took longer than 2 s, from 20.*",
     r"/users/\{id\} CLOSED",
 ]
 

@@ -509,14 +509,21 @@ def test_to_reset_is_to_forget_failures_too():
 # -- the break ---------------------------------------------------------------------------------------------------------
 
 
+def retry_at(circuit: Circuit, now: float) -> float:
+    """The end of the break."""
+    at = refused(circuit, now).retry_at
+    assert at is not None
+    return at
+
+
 def breaks(circuit: Circuit, number: int) -> list[float]:
     """How long each of the next breaks is: every probe fails."""
     lengths, now = [], 0.0
     call(circuit, BAD, now)
     for _ in range(number):
-        rejected = refused(circuit, now)
-        lengths.append(rejected.retry_at - now)
-        now = rejected.retry_at
+        end = retry_at(circuit, now)
+        lengths.append(end - now)
+        now = end
         call(circuit, BAD, now)
     return lengths
 
@@ -534,7 +541,7 @@ def test_the_break_grows_by_a_factor_up_to_a_cap():
 def test_the_break_is_short_again_once_it_was_closed():
     circuit = Circuit(1, 10.0, recovery_factor=2.0)
     assert breaks(circuit, 2) == [10.0, 20.0]
-    now = refused(circuit, 30.0).retry_at
+    now = retry_at(circuit, 30.0)
     call(circuit, GOOD, now)
     call(circuit, BAD, now)
     assert refused(circuit, now).retry_at == now + 10.0

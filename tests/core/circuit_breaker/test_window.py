@@ -346,9 +346,9 @@ def test_what_is_at_the_edge_is_allowed():
 
 
 def test_what_a_person_sees():
-    assert str(CallWindow(calls=100)) == "0.5 of them failed, in the last 100 calls, 20 or more"
+    assert str(CallWindow(calls=100)) == "of the last 100 calls 50 % failed, from 20 on"
     assert str(CallWindow(seconds=30, failure_rate=None, minimum_calls=5, slow_after=2, slow_rate=0.8)) == (
-        "0.8 of them took longer than 2 s, in the calls of the last 30 s, 5 or more"
+        "of the calls of the last 30 s 80 % took longer than 2 s, from 5 on"
     )
-    both = CallWindow(calls=9, slow_after=2, slow_rate=0.8)
-    assert str(both) == "0.5 of them failed or 0.8 of them took longer than 2 s, in the last 9 calls, 9 or more"
+    both = CallWindow(calls=9, slow_after=2.5, slow_rate=0.125)
+    assert str(both) == "of the last 9 calls 50 % failed or 12.5 % took longer than 2.5 s, from 9 on"
