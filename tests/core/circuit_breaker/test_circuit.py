@@ -395,7 +395,7 @@ CAUSE = {
     CircuitEvent.PROBES_SUCCEEDED: lambda circuit: call(circuit, GOOD, 160.0),
     CircuitEvent.PROBE_FAILED: lambda circuit: call(circuit, BAD, 160.0),
     CircuitEvent.LEASE_ENDED: lose_a_probe,
-    CircuitEvent.FORCED: lambda circuit: circuit.force_open(160.0),
+    CircuitEvent.FORCED: lambda circuit: circuit.force_open(159.0),  # before the break of one that is OPEN is over
     CircuitEvent.ISOLATED: Circuit.isolate,
     CircuitEvent.DISABLED: Circuit.disable,
     CircuitEvent.RESET: Circuit.reset,
