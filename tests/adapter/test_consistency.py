@@ -94,7 +94,7 @@ REFUSED = [
     ),
     (
         {},
-        {"circuit_breaker": Keyed(dict, by_origin)},
+        {"circuit_breaker": Keyed(dict, by_origin)},  # type: ignore[type-var]
         "circuit_breaker: its factory makes a dict; it has to make a CircuitBreaker",
     ),
 ]
