@@ -45,7 +45,16 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["core_steps.py", "policy_overhead.py"]
+    assert SCRIPTS == ["breakers.py", "core_steps.py", "policy_overhead.py"]
+
+
+def test_breakers_measures_calls_and_registries() -> None:
+    output = run("breakers.py", "--rounds", "1", "--calls", "3", "--keys", "50")
+    calls, _, registries = output.partition("A registry of breakers (2)")
+    kinds = {"ours: in a row", "ours: the last 100 calls", "ours: the last 30 s, and slow calls"}
+    assert kinds <= rows(calls).keys() and kinds == rows(registries).keys() & kinds
+    assert rows(calls)["ours: in a row"][1] == 1.0
+    assert re.search(r"^Target: 100,000 keys take at most 60 MiB; they take [\d.]+: \w+\.$", output, re.MULTILINE)
 
 
 def test_policy_overhead_compares_us_with_the_peers_that_are_there() -> None:
