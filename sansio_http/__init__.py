@@ -23,7 +23,23 @@ Time is the argument ``now``, in seconds of any monotonic clock; chance is an ar
 no locks: one thread at a time per object.
 """
 
-from .auth import APIKey, Auth, Basic, Bearer
+from .auth import (
+    ActiveAuth,
+    APIKey,
+    Auth,
+    AuthChain,
+    Basic,
+    Bearer,
+    ClientCredentials,
+    Digest,
+    NoAuth,
+    RefreshToken,
+    Signer,
+    Token,
+    TokenExchange,
+    TokenStore,
+    Unsigned,
+)
 from .bodies import Body, Replay
 from .call import Call
 from .circuit_breaker import (
@@ -39,6 +55,7 @@ from .circuit_breaker import (
 )
 from .exceptions import (
     AttemptTimeoutError,
+    AuthenticationError,
     CertificateError,
     CircuitBreakerOpenError,
     ClientClosedError,
@@ -63,6 +80,7 @@ from .exceptions import (
     ResponseTooLargeError,
     RetryExhaustedError,
     TLSError,
+    TokenError,
     TotalTimeoutError,
     WriteTimeoutError,
 )
@@ -83,6 +101,7 @@ from .models import (
 from .notes import (
     BodyRead,
     CallEnded,
+    Challenged,
     CircuitChanged,
     Note,
     Rebased,
@@ -108,11 +127,14 @@ __version__ = "0.1.0"
 __all__ = [
     "TRANSITIONS",
     "APIKey",
+    "ActiveAuth",
     "Ask",
     "Attempt",
     "AttemptHook",
     "AttemptTimeoutError",
     "Auth",
+    "AuthChain",
+    "AuthenticationError",
     "Basic",
     "Bearer",
     "Body",
@@ -123,6 +145,7 @@ __all__ = [
     "CallEnded",
     "CallWindow",
     "CertificateError",
+    "Challenged",
     "Circuit",
     "CircuitBreakerOpenError",
     "CircuitChanged",
@@ -130,11 +153,13 @@ __all__ = [
     "CircuitState",
     "Claimed",
     "ClientClosedError",
+    "ClientCredentials",
     "Concurrency",
     "ConfigurationError",
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "Digest",
     "DriverError",
     "Ended",
     "Event",
@@ -154,6 +179,7 @@ __all__ = [
     "Jitter",
     "Keyed",
     "Limiter",
+    "NoAuth",
     "Note",
     "Outcome",
     "ParamsStyle",
@@ -173,6 +199,7 @@ __all__ = [
     "RedirectError",
     "RedirectPolicy",
     "Redirected",
+    "RefreshToken",
     "Refused",
     "Rejected",
     "Replay",
@@ -190,14 +217,20 @@ __all__ = [
     "Send",
     "SendEnded",
     "ServerLimit",
+    "Signer",
     "SlidingWindow",
     "Slot",
     "Step",
     "Stop",
     "Stopped",
     "TLSError",
+    "Token",
     "TokenBucket",
+    "TokenError",
+    "TokenExchange",
+    "TokenStore",
     "TotalTimeoutError",
+    "Unsigned",
     "Waited",
     "Waiter",
     "Woke",

@@ -166,6 +166,12 @@ class Admission:
             if nudge is not None:
                 self._ledger.nudge(nudge)
 
+    def undo(self, now: float) -> None:
+        """Give back what :meth:`enter` took at this same ``now``, tokens included."""
+        if self._limiter is not None:
+            self._ledger.nudge(self._limiter.put_back(now))
+        self.abandon(now)
+
     def abandon(self, now: float) -> None:
         """Give everything back, whatever it holds, with no verdict; idempotent."""
         place, self._place = self._place, None

@@ -115,6 +115,8 @@ class Call:
         self._base = base
         self._policies = policies
         self._ledger = Ledger(policies, stream, listen)
+        if policies.active:
+            self._ledger.nest = Call
         self._rows: list[Exchange] = []
         self._attempt = 0
         self._last: Outcome | None = None  # how the last attempt ended

@@ -250,6 +250,50 @@ class RedirectError(HTTPClientError):
         self.response = response
 
 
+class AuthenticationError(HTTPClientError):
+    """The server wants an authentication that cannot be given. Never retried.
+
+    Args:
+        message: what is missing, in words; never a credential.
+        response: the answer that asked for it, where there was one.
+    """
+
+    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class TokenError(AuthenticationError):
+    """A token could not be had, so nothing was sent that needs it. ``__cause__`` is the transport's error, if any.
+
+    Nothing of what the token endpoint said is in it, but a code that RFC 6749 or RFC 8693 define.
+
+    Args:
+        message: what happened, in words.
+        reason: ``refused`` (the endpoint answered with an error), ``malformed`` (its answer is no token), ``expired``
+            (its token was over when it came), ``transport``, ``timeout``, ``store`` or ``callable`` (something of
+            yours has raised, and is the ``__cause__``).
+        status_code: of the endpoint's answer; None where there was none.
+        error: such as ``invalid_client``; None where the endpoint gave none that is known.
+        retry_after: seconds until the endpoint is asked again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        status_code: int | None = None,
+        error: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status_code = status_code
+        self.error = error
+        self.retry_after = retry_after
+
+
 class ResponseBodyError(HTTPRequestError):
     """The body of a streamed response failed while it was being read. Never retried."""
 

@@ -87,6 +87,16 @@ class Resent:
 
 
 @dataclass(slots=True)
+class Challenged:
+    """A 401 was answered: the request goes out once more, with new credentials."""
+
+    at: float
+    attempt: int
+    method: str
+    url: str
+
+
+@dataclass(slots=True)
 class Redirected:
     """A redirect was followed, ``to`` a URL (without query values)."""
 
@@ -131,5 +141,17 @@ class CallEnded:
     error: str | None
 
 
-Note = SendEnded | Retrying | Stopped | Waited | CircuitChanged | Resent | Redirected | Rebased | BodyRead | CallEnded
+Note = (
+    SendEnded
+    | Retrying
+    | Stopped
+    | Waited
+    | CircuitChanged
+    | Resent
+    | Challenged
+    | Redirected
+    | Rebased
+    | BodyRead
+    | CallEnded
+)
 """Any of them."""

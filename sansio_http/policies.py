@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from . import presets
-from .auth import Auth
+from .auth import ActiveAuth, Auth, Signer, active_parts
 from .circuit_breaker import Circuit
 from .exceptions import ConfigurationError
 from .hedging import Hedging
@@ -16,6 +16,7 @@ from .models import HTTPRequest, HTTPResponse
 from .rate_limiter import Concurrency, Limiter
 from .redirects import RedirectPolicy
 from .retry import RetryPolicy
+from .step import Via
 from .summaries import table
 
 
@@ -60,6 +61,7 @@ class Policies:
         slots: how many sends may be in flight; claimed together with the limiter's tokens.
         auth: credentials at hand.
         ask_auth: credentials that must be asked for: called with the request, gives the request back.
+        signer: signs each send, as the last thing that happens to it; needs ``wall``.
         ask_limiter: a limiter of the user's own: called with the tokens wanted (1), returns when they are granted.
         auth_origin: the only origin (``https://host``, ``https://host:8443``) that gets
             credentials, in lower case; None for that of the call's own URL.
@@ -71,8 +73,12 @@ class Policies:
         rand: numbers in [0, 1); needed for jitter.
         entropy: ``n -> n random bytes``; needed for ``idempotency_key="auto"``.
         wall: seconds since the epoch; for a Retry-After date beside no Date.
+        background: runs what it is given (a refresh, to be driven as a call) beside its callers; False where it cannot,
+            and the call that needs the token drives it.
+        via: what the sends are for (see :data:`~sansio_http.step.Via`).
 
     Attributes:
+        active: the parts of ``auth`` that take part in an attempt.
         plain: an attempt is one send, and nothing else can happen in it.
         keyed: which circuit and limiter is asked depends on the request.
         home: what URLs that get credentials begin with. One that is not in normal form is nobody's home.
@@ -87,6 +93,7 @@ class Policies:
     slots: Concurrency | None = None
     auth: Auth | None = None
     ask_auth: Callable[[HTTPRequest], Any] | None = None
+    signer: Signer | None = None
     ask_limiter: Callable[[float], Any] | None = None
     auth_origin: str | None = None
     hooks: tuple[AttemptHook, ...] = ()
@@ -97,6 +104,9 @@ class Policies:
     rand: Callable[[], float] | None = None
     entropy: Callable[[int], bytes] | None = None
     wall: Callable[[], float] | None = None
+    background: Callable[[Any], bool] | None = None
+    via: Via = "api"
+    active: tuple[ActiveAuth, ...] = field(init=False, repr=False, compare=False)
     plain: bool = field(init=False, repr=False, compare=False)
     keyed: bool = field(init=False, repr=False, compare=False)
     home: str = field(init=False, repr=False, compare=False)
@@ -119,7 +129,12 @@ class Policies:
         if isinstance(self.limiter, Concurrency):
             raise ConfigurationError("Policies.limiter: a Concurrency is not allowed here; it goes into slots")
         keyed = isinstance(self.circuit, Keyed) or isinstance(self.limiter, Keyed)
-        object.__setattr__(self, "plain", not (self.hooks or self.redirects or self.ask_auth or self.ask_limiter))
+        if self.signer is not None and self.wall is None:
+            raise ConfigurationError("Policies.wall: needed for a signer; give time.time")
+        active = active_parts(self.auth)
+        told = self.hooks or self.redirects or self.ask_auth or self.ask_limiter or active
+        object.__setattr__(self, "active", active)
+        object.__setattr__(self, "plain", not told)
         object.__setattr__(self, "keyed", keyed)
         object.__setattr__(self, "home", "" if self.auth_origin is None else f"{self.auth_origin}/")
 
