@@ -7,21 +7,24 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sansio_http import (
     Auth,
+    AuthChain,
     Circuit,
     Concurrency,
     ConfigurationError,
+    HTTPRequest,
     Keyed,
     Limiter,
+    NoAuth,
     Policies,
     RedirectPolicy,
     RetryPolicy,
 )
 
-from .auth import APIKeyAuth, AuthHandler, BasicAuth, BearerAuth
+from .auth import AnyAuth, AuthHandler, Prepared
 from .chain import AttemptMiddleware
 from .config import ClientConfig
 from .consistency import check
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AnyAuth = Auth | AuthHandler
 AnyLimiter = Limiter | Keyed[Any, Limiter] | RateLimiter
 AnyCircuit = Circuit | Keyed[Any, Circuit]
 
@@ -87,6 +89,7 @@ def completed(policies: Policies, defaults: Policies) -> Policies:
         policies,
         slots=policies.slots or defaults.slots,
         auth_origin=policies.auth_origin or defaults.auth_origin,
+        background=policies.background or defaults.background,
         rand=policies.rand or random.random,
         entropy=policies.entropy or os.urandom,
         wall=policies.wall or time.time,
@@ -129,14 +132,45 @@ def _configured(config: ClientConfig) -> Policies:
 
 
 def _auth(auth: AnyAuth) -> dict[str, Any]:
-    """Credentials at hand are applied by the core; what has its own ``prepare_request`` must be asked."""
-    if isinstance(auth, AuthHandler):
-        ours = (BearerAuth, BasicAuth, APIKeyAuth)
-        if not any(type(auth).prepare_request is cls.prepare_request for cls in ours):
-            return {"auth": None, "ask_auth": auth.prepare_request}
-    if callable(getattr(auth, "apply", None)) and not isinstance(auth, type):
-        return {"auth": auth, "ask_auth": None}
-    raise _wrong("auth", auth, "BearerAuth, BasicAuth, APIKeyAuth, or an AuthHandler of your own")
+    """What is at hand is written by the core; what has its own ``prepare_request`` must be asked; a signer is last."""
+    asked: list[AuthHandler] = []
+    written: list[Auth] = []
+    signers: list[Any] = []
+    for part in auth if isinstance(auth, list | tuple) else (auth,):
+        if isinstance(part, AuthHandler) and type(part).prepare_request is not Prepared.prepare_request:
+            asked.append(part)
+        elif isinstance(part, type) or not (_can(part, "apply") or _can(part, "sign")):
+            raise _wrong(
+                "auth", part, "BearerAuth, BasicAuth, ..., an AuthHandler or a RequestSigner, or a list of them"
+            )
+        elif not _can(part, "apply"):
+            signers.append(part)
+        elif not isinstance(part, NoAuth):
+            written.append(cast("Auth", part))
+    if len(signers) > 1:
+        raise ConfigurationError(f"auth: {len(signers)} signers; a request has one, which comes last")
+    if not (asked or written or signers or isinstance(auth, NoAuth)):
+        raise ConfigurationError("auth: nothing is in the list; NoAuth() sends no credentials")
+    return {
+        "auth": None if not written else written[0] if len(written) == 1 else AuthChain(written),
+        "ask_auth": None if not asked else asked[0].prepare_request if len(asked) == 1 else _in_turn(asked),
+        "signer": signers[0] if signers else None,
+    }
+
+
+def _can(part: object, method: str) -> bool:
+    return callable(getattr(part, method, None))
+
+
+def _in_turn(handlers: Sequence[AuthHandler]) -> Any:
+    """Asks each handler, with what the one before gave back."""
+
+    async def prepare_request(request: HTTPRequest) -> HTTPRequest:
+        for handler in handlers:
+            request = cast("HTTPRequest | None", await handler.prepare_request(request)) or request
+        return request
+
+    return prepare_request
 
 
 def _limiter(limiter: AnyLimiter) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Unpack
 
@@ -25,6 +26,7 @@ from sansio_http import (
     parse_base,
 )
 
+from .background import Background
 from .bundle import AnyAuth, AnyCircuit, AnyLimiter, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
@@ -44,7 +46,7 @@ class AsyncHTTPClient(Verbs):
     Args:
         base_url: where the API is; the URLs of requests are paths under it, which they cannot leave.
         config: timeouts, limits, retries.
-        auth: credentials for the origin of ``base_url``.
+        auth: credentials for the origin of ``base_url``: one, or a list whose parts all go onto each request.
         middlewares: asked once per call; see :class:`Middleware`.
         rate_limiter: waits before each send.
         circuit_breaker: stops calls while the API is down; one, or a :class:`~sansio_http.Keyed` registry.
@@ -81,9 +83,11 @@ class AsyncHTTPClient(Verbs):
         self._config = checked("config", ClientConfig() if config is None else config, ClientConfig, "a ClientConfig")
         several = chain_of("middlewares", middlewares)
         hooks = chain_of("attempt_middlewares", attempt_middlewares)
-        self._policies = bundle(
+        self._background = Background()
+        decided = bundle(
             self._config, policies, auth, rate_limiter, circuit_breaker, several, hooks, self, origin(self._base_url)
         )
+        self._policies = replace(decided, background=self._background.run)
         self._clock = checked("clock", clock, Callable, "a function without arguments")
         self._chain = Chain(several, hooks, clock)
         self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
@@ -190,10 +194,16 @@ class AsyncHTTPClient(Verbs):
         self._closed = True
         for run in list(self._running):
             run.stop()
-        await self._transport.aclose()
+        self._background.stop()
+        try:
+            await self._background.aclose()
+        finally:
+            await self._transport.aclose()
 
     async def __aenter__(self) -> AsyncHTTPClient:
         self._check_open()
+        wanted = any(auth.source is not None for auth in self._policies.active)
+        await self._background.open(self._transport, self._clock, wanted)
         return self
 
     async def __aexit__(

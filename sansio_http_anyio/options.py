@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from sansio_http import (
-    Auth,
     Body,
     Headers,
     HeadersLike,
@@ -21,7 +20,7 @@ from sansio_http import (
     text_body,
 )
 
-from .auth import AuthHandler
+from .auth import AnyAuth
 
 
 class RequestOptions(TypedDict, total=False):
@@ -35,7 +34,7 @@ class RequestOptions(TypedDict, total=False):
         json: a value to send as JSON.
         data: a mapping or pairs to send as a form; or text, bytes or a :class:`~sansio_http.Body` as they are.
         timeout: seconds for this call in the place of the client's; ``math.inf`` for no limit.
-        auth: credentials in the place of the client's.
+        auth: credentials in the place of the client's; :class:`NoAuth` for none.
         policies: decide about this call in the place of the client's; the client's slots stay.
         idempotent: True vouches that the server may receive this request twice, whatever its method.
         idempotency_key: sent as Idempotency-Key with every attempt; ``"auto"`` makes one.
@@ -48,7 +47,7 @@ class RequestOptions(TypedDict, total=False):
     json: Any
     data: QueryParams | str | bytes | bytearray | memoryview | Body | None
     timeout: float | None
-    auth: Auth | AuthHandler | None
+    auth: AnyAuth | None
     policies: Policies | None
     idempotent: bool
     idempotency_key: str | None

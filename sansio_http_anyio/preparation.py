@@ -120,6 +120,6 @@ class Preparation:
 
 def _anonymous(policies: Policies) -> Policies:
     """The same bundle without credentials, where there are any."""
-    if policies.auth is None and policies.ask_auth is None:
+    if policies.auth is None and policies.ask_auth is None and policies.signer is None:
         return policies
-    return replace(policies, auth=None, ask_auth=None)
+    return replace(policies, auth=None, ask_auth=None, signer=None)

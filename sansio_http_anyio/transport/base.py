@@ -6,6 +6,9 @@ from typing import Protocol
 
 from sansio_http import Ended, Send
 
+TOKEN_LIMIT = 65537
+"""Bytes that are read of what a token endpoint answers (``send.via == "token"``): one more than are believed."""
+
 
 class Transport(Protocol):
     """What puts a request on the wire. Implement it for another protocol, a mock, or a wire of your own.

@@ -25,6 +25,7 @@ from sansio_http import (
 )
 
 from ..config import ClientConfig
+from .base import TOKEN_LIMIT
 from .connections import Connections
 from .content import Content
 from .decoding import accepted
@@ -98,7 +99,8 @@ class HttpcoreTransport:
             if send.stream and result.is_success:
                 result.body = body
                 return ended
-            result.content = await body.read(self._error_limit if send.stream else None)
+            limit = TOKEN_LIMIT if send.via == "token" else self._error_limit if send.stream else None
+            result.content = await body.read(limit)
         except Exception as error:
             body.discard()
             return Ended(send.id, translate(error, send))
