@@ -19,7 +19,7 @@ from sansio_http import HTTPClientError
 
 from .driver import Clock, drive, relay
 from .transport.base import Transport
-from .transport.network import CLOSE_TIMEOUT
+from .transport.httpcore_wire import CLOSE_TIMEOUT
 
 
 class Background:
