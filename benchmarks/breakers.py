@@ -22,13 +22,13 @@ OURS = "ours: in a row"
 MIB = 2**20
 MOST = 60.0
 
+LAST = CallWindow(calls=100)
+RECENT = CallWindow(seconds=30.0, slow_after=1.0, slow_rate=0.5)
 KINDS: dict[str, Callable[[], Circuit]] = {
     OURS: Circuit,
     "ours: the last 100 calls": lambda: Circuit(window=LAST),
     "ours: the last 30 s, and slow calls": lambda: Circuit(window=RECENT),
 }
-LAST = CallWindow(calls=100)
-RECENT = CallWindow(seconds=30.0, slow_after=1.0, slow_rate=0.5)
 
 FOOTNOTES = """\
 Best of {rounds} rounds of {calls} calls each, taking turns; CPU time of this process; no garbage collection; {python}.
