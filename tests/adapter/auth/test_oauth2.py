@@ -139,6 +139,7 @@ def test_a_leader_is_cancelled_at_every_await(backend: str, native: bool) -> Non
             await client.get("/x")
             done = True
 
+        leader: Any = None
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
             if native:
