@@ -26,8 +26,9 @@ from sansio_http import (
     parse_base,
 )
 
+from .auth import AnyAuth
 from .background import Background
-from .bundle import AnyAuth, AnyCircuit, AnyLimiter, bundle, chain_of, checked
+from .bundle import AnyCircuit, AnyLimiter, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive

@@ -22,7 +22,8 @@ from sansio_http import (
     portable_headers,
 )
 
-from .bundle import AnyAuth, completed, with_auth
+from .auth import AnyAuth
+from .bundle import completed, with_auth
 from .config import ClientConfig
 from .options import body_of, merged, overlaid
 

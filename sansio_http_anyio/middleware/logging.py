@@ -10,6 +10,7 @@ from typing import Any, Final
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     CircuitChanged,
     ConfigurationError,
     Note,
@@ -29,6 +30,7 @@ LEVELS: Final[Mapping[type[Note], int]] = MappingProxyType(
         SendEnded: logging.INFO,
         Redirected: logging.INFO,
         Resent: logging.INFO,
+        Challenged: logging.INFO,
         Retrying: logging.WARNING,
         CircuitChanged: logging.WARNING,
         Rebased: logging.WARNING,
@@ -46,6 +48,7 @@ _TEXTS: Final[Mapping[type[Note], str]] = {
     SendEnded: f"{_ATTEMPT}: %(http_status_code)d in %(http_milliseconds).1f ms, %(http_bytes)d bytes",
     Redirected: f"{_ATTEMPT}: %(http_status_code)d leads to %(http_to)s",
     Resent: f"{_ATTEMPT}: the kept connection had been closed, sent once more",
+    Challenged: f"{_ATTEMPT}: a 401 was answered, sent once more with new credentials",
     Retrying: f"{_ATTEMPT} failed (%(http_reason)s): the next one in %(http_delay).3f s",
     CircuitChanged: "circuit breaker: %(http_before)s -> %(http_after)s",
     Rebased: "%(http_policy)s met another clock and counts on from there",
@@ -72,6 +75,7 @@ class LoggingMiddleware(Middleware):
     ``SendEnded``       INFO       method, URL, attempt, status or error, milliseconds, bytes
     ``Redirected``      INFO       method, URL, attempt, status, the URL that it led to
     ``Resent``          INFO       method, URL, attempt that goes out once more, as its kept connection was dead
+    ``Challenged``      INFO       method, URL, attempt that goes out once more, with new credentials after a 401
     ``Retrying``        WARNING    method, URL, attempt, reason, seconds until the next one
     ``CircuitChanged``  WARNING    the circuit breaker's state before and after
     ``Rebased``         WARNING    a policy that met another clock

@@ -12,6 +12,7 @@ from typing import Final, TypedDict, assert_never
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     Circuit,
     CircuitChanged,
     ConfigurationError,
@@ -112,6 +113,7 @@ class MetricsSnapshot(TypedDict):
         waits: sends that had to wait for the rate limiter or for one of ``max_connections``.
         redirects: that were followed.
         resends: requests that went out once more at once, as their kept connection was dead.
+        challenges: requests that went out once more with new credentials, after a 401.
         rebases: how often a shared policy met another clock.
         circuit_breaker: its state and transitions.
         rate_limiter: its queue; None where the middleware was not given the limiter.
@@ -127,6 +129,7 @@ class MetricsSnapshot(TypedDict):
     waits: Histogram
     redirects: int
     resends: int
+    challenges: int
     rebases: int
     circuit_breaker: BreakerMetrics
     rate_limiter: LimiterMetrics | None
@@ -188,6 +191,7 @@ class MetricsMiddleware(Middleware):
                 "waits": counts.waits.view(),
                 "redirects": counts.redirects,
                 "resends": counts.resends,
+                "challenges": counts.challenges,
                 "rebases": counts.rebases,
                 "circuit_breaker": {
                     # Not the state of this moment: to notice that a break is over is the next call's, which notes it.
@@ -261,6 +265,7 @@ class _Counts:
         self.waits = _Durations()
         self.redirects = 0
         self.resends = 0
+        self.challenges = 0
         self.rebases = 0
         self.transitions: dict[str, int] = {}
 
@@ -286,6 +291,8 @@ class _Counts:
                 self.redirects += 1
             case Resent():
                 self.resends += 1
+            case Challenged():
+                self.challenges += 1
             case CircuitChanged():
                 _increment(self.transitions, f"{note.before}->{note.after}")
             case Rebased():

@@ -11,6 +11,7 @@ import pytest
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     CircuitChanged,
     ConfigurationError,
     Note,
@@ -63,6 +64,12 @@ ONE_OF_EACH: list[tuple[Note, int, str, dict[str, Any]]] = [
         Resent(7.0, 1, "GET", URL),
         logging.INFO,
         f"GET {URL} attempt 1: the kept connection had been closed, sent once more",
+        {"http_attempt": 1, "http_method": "GET", "http_url": URL},
+    ),
+    (
+        Challenged(7.0, 1, "GET", URL),
+        logging.INFO,
+        f"GET {URL} attempt 1: a 401 was answered, sent once more with new credentials",
         {"http_attempt": 1, "http_method": "GET", "http_url": URL},
     ),
     (

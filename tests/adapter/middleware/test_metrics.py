@@ -11,6 +11,7 @@ import pytest
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     Circuit,
     CircuitChanged,
     CircuitState,
@@ -56,6 +57,7 @@ EMPTY: dict[str, Any] = {
     "waits": NOTHING,
     "redirects": 0,
     "resends": 0,
+    "challenges": 0,
     "rebases": 0,
     "circuit_breaker": {"state": None, "failures": None, "transitions": {}},
     "rate_limiter": None,
@@ -127,7 +129,9 @@ def test_retries_stops_waits_redirects_resends_and_clocks() -> None:
         Waited(7.0, 2, "GET", URL, 3.0),
         Redirected(7.0, 1, "GET", URL, 302, URL),
         Resent(7.0, 1, "GET", URL),
+        Challenged(7.0, 1, "GET", URL),
         Resent(7.0, 2, "GET", URL),
+        Challenged(7.0, 2, "GET", URL),
         Rebased(7.0, "<TokenBucket 1/s>"),
     )
     assert snapshot["retries"] == {"status": 2, "timeout": 1}
@@ -135,6 +139,7 @@ def test_retries_stops_waits_redirects_resends_and_clocks() -> None:
     waits = snapshot["waits"]
     assert (waits["count"], waits["sum"], waits["max"]) == (2, 3.25, 3.0)
     assert (snapshot["redirects"], snapshot["resends"], snapshot["rebases"]) == (1, 2, 1)
+    assert snapshot["challenges"] == 1
 
 
 def test_streams() -> None:
