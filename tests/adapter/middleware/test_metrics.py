@@ -129,7 +129,6 @@ def test_retries_stops_waits_redirects_resends_and_clocks() -> None:
         Waited(7.0, 2, "GET", URL, 3.0),
         Redirected(7.0, 1, "GET", URL, 302, URL),
         Resent(7.0, 1, "GET", URL),
-        Challenged(7.0, 1, "GET", URL),
         Resent(7.0, 2, "GET", URL),
         Challenged(7.0, 2, "GET", URL),
         Rebased(7.0, "<TokenBucket 1/s>"),
@@ -215,6 +214,7 @@ ONE_OF_EACH: list[Note] = [
     CircuitChanged(7.0, CircuitState.CLOSED, CircuitState.OPEN),
     Redirected(7.0, 1, "GET", URL, 302, URL),
     Resent(7.0, 1, "GET", URL),
+    Challenged(7.0, 1, "GET", URL),
     Rebased(7.0, "<TokenBucket 1/s>"),
     BodyRead(7.0, 1, "GET", URL, 20, "ResponseBodyError: cut off"),
 ]
