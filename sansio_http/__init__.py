@@ -113,6 +113,7 @@ from .notes import (
     Waited,
 )
 from .policies import AttemptHook, Policies
+from .pool import Close, Grant, Open, PooledConnection, PoolScheduler, PoolStatus, Reuse, Ticket, Wait
 from .query import ParamsStyle, QueryParams, QueryValue
 from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
 from .redirects import RedirectPolicy, portable_headers
@@ -154,6 +155,7 @@ __all__ = [
     "Claimed",
     "ClientClosedError",
     "ClientCredentials",
+    "Close",
     "Concurrency",
     "ConfigurationError",
     "ConnectError",
@@ -164,6 +166,7 @@ __all__ = [
     "Ended",
     "Event",
     "ExponentialBackoff",
+    "Grant",
     "HTTP1Error",
     "HTTP1Limits",
     "HTTPClientError",
@@ -181,13 +184,17 @@ __all__ = [
     "Limiter",
     "NoAuth",
     "Note",
+    "Open",
     "Outcome",
     "ParamsStyle",
     "PathParams",
     "Permit",
     "Phase",
     "Policies",
+    "PoolScheduler",
+    "PoolStatus",
     "PoolTimeoutError",
+    "PooledConnection",
     "PreparedRequest",
     "Progress",
     "ProtocolError",
@@ -214,6 +221,7 @@ __all__ = [
     "RetryExhaustedError",
     "RetryPolicy",
     "Retrying",
+    "Reuse",
     "Send",
     "SendEnded",
     "ServerLimit",
@@ -224,6 +232,7 @@ __all__ = [
     "Stop",
     "Stopped",
     "TLSError",
+    "Ticket",
     "Token",
     "TokenBucket",
     "TokenError",
@@ -231,6 +240,7 @@ __all__ = [
     "TokenStore",
     "TotalTimeoutError",
     "Unsigned",
+    "Wait",
     "Waited",
     "Waiter",
     "Woke",
