@@ -220,10 +220,11 @@ class ResponseParser:
             raise HTTP1Error("a line of the head is not one header field, or not ended by CR LF")
         if len(pairs) > self._limits.fields:
             raise too_much(f"the head has more than {self._limits.fields} fields")
+        # An interim response has no body; one that could be read in two ways is refused all the same.
+        left, is_last = frame(self._method, status, version, pairs)
         if status < 200:
             self._read_interim(status, pairs)
             return
-        left, is_last = frame(self._method, status, version, pairs)
         self.status, self.reason, self.version, self.headers = status, reason, f"HTTP/{version}", pairs
         if is_last:
             self._is_last = True

@@ -264,7 +264,8 @@ class PoolScheduler:
         evict: PooledConnection | None = None
         if group.free:
             connection, _ = group.free.popitem()
-            if now - self._idle.pop(connection, now) < self._expiry:
+            since = self._idle.pop(connection, None)  # None: others hold it, and it has room
+            if since is None or now - since < self._expiry:
                 self._give(connection, ticket, now)
                 return Reuse(connection)
             evict = connection  # the youngest has expired; its place is as good as a new one

@@ -45,7 +45,7 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["breakers.py", "core_steps.py", "policy_overhead.py"]
+    assert SCRIPTS == ["breakers.py", "codec.py", "core_steps.py", "policy_overhead.py"]
 
 
 def test_breakers_measures_calls_and_registries() -> None:
@@ -85,3 +85,15 @@ def test_core_steps_times_a_crowd(waiters: int) -> None:
     call, place, wakes = table[str(waiters)]
     assert call > 0 and place > 0
     assert wakes == pytest.approx((waiters - 1) / waiters, abs=0.006)  # each but the first is woken once
+
+
+def test_codec_times_both_engines_and_the_pool() -> None:
+    table = rows(re.sub(r" (?:us|ms)$", "", run("codec.py", "--rounds", "1", "--calls", "5"), flags=re.MULTILINE))
+    names = {
+        "a small response, httptools (1)",
+        "a small response, h11 (1)",
+        "1 GiB chunked (2)",
+        "pool: 100 connections (3)",
+    }
+    assert names <= table.keys()
+    assert all(table[name][0] > 0 for name in names)

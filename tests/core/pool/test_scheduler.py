@@ -242,6 +242,12 @@ def test_a_connection_that_several_share():
     assert told(pool.release(connection, True, 0.0)) == [("close", connection), ("Open", later)]
 
 
+def test_one_that_is_held_and_has_room_never_expires():
+    pool = PoolScheduler(idle_expiry=0)
+    connection, _ = opened(pool, capacity=2)
+    assert reused(pool, now=1e9) is connection
+
+
 def test_all_who_share_a_dead_one_are_served_again():
     pool = PoolScheduler(1)
     connection, first = opened(pool, capacity=2)
