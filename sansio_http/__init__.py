@@ -95,7 +95,28 @@ from .notes import (
 )
 from .policies import AttemptHook, Policies
 from .query import ParamsStyle, QueryParams, QueryValue
-from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
+from .rate_limiter import (
+    AIMD,
+    GCRA,
+    AdaptiveConcurrency,
+    AdaptiveRate,
+    Claimed,
+    Combined,
+    Concurrency,
+    Cubic,
+    Fate,
+    Gradient2,
+    Limiter,
+    Refused,
+    Reservation,
+    ServerQuota,
+    SlidingCounter,
+    SlidingWindow,
+    Slot,
+    Throttle,
+    TokenBucket,
+    Vegas,
+)
 from .redirects import RedirectPolicy, portable_headers
 from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
 from .serializers import bytes_body, form_body, json_body, text_body
@@ -106,8 +127,12 @@ from .urls import join, normalise, origin, parse_base, redact, split
 __version__ = "0.1.0"
 
 __all__ = [
+    "AIMD",
+    "GCRA",
     "TRANSITIONS",
     "APIKey",
+    "AdaptiveConcurrency",
+    "AdaptiveRate",
     "Ask",
     "Attempt",
     "AttemptHook",
@@ -130,15 +155,19 @@ __all__ = [
     "CircuitState",
     "Claimed",
     "ClientClosedError",
+    "Combined",
     "Concurrency",
     "ConfigurationError",
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "Cubic",
     "DriverError",
     "Ended",
     "Event",
     "ExponentialBackoff",
+    "Fate",
+    "Gradient2",
     "HTTP1Error",
     "HTTP1Limits",
     "HTTPClientError",
@@ -190,14 +219,18 @@ __all__ = [
     "Send",
     "SendEnded",
     "ServerLimit",
+    "ServerQuota",
+    "SlidingCounter",
     "SlidingWindow",
     "Slot",
     "Step",
     "Stop",
     "Stopped",
     "TLSError",
+    "Throttle",
     "TokenBucket",
     "TotalTimeoutError",
+    "Vegas",
     "Waited",
     "Waiter",
     "Woke",

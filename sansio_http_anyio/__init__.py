@@ -11,6 +11,9 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any
 
 from sansio_http import (
+    AIMD,
+    GCRA,
+    AdaptiveRate,
     Attempt,
     AttemptTimeoutError,
     Auth,
@@ -24,12 +27,15 @@ from sansio_http import (
     CircuitChanged,
     CircuitState,
     ClientClosedError,
+    Combined,
     Concurrency,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
+    Cubic,
     ExponentialBackoff,
+    Gradient2,
     Headers,
     HTTPClientError,
     HTTPRequest,
@@ -60,9 +66,15 @@ from sansio_http import (
     RetryPolicy,
     SendEnded,
     ServerLimit,
+    ServerQuota,
+    SlidingCounter,
+    SlidingWindow,
     Stopped,
+    Throttle,
     TLSError,
+    TokenBucket,
     TotalTimeoutError,
+    Vegas,
     Waited,
     WriteTimeoutError,
     __version__,
@@ -80,7 +92,16 @@ from .config import ClientConfig
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
-from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
+from .rate_limiter import (
+    ClientThrottle,
+    CombinedRateLimiter,
+    GCRARateLimiter,
+    RateLimiter,
+    SlidingCounterRateLimiter,
+    SlidingWindowRateLimiter,
+    TokenBucketRateLimiter,
+    hold,
+)
 from .streaming import ResponseStream, StreamedResponse
 from .transport import HttpcoreTransport, Transport
 
@@ -88,7 +109,10 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = [
+    "AIMD",
+    "GCRA",
     "APIKeyAuth",
+    "AdaptiveRate",
     "AsyncHTTPClient",
     "Attempt",
     "AttemptTimeoutError",
@@ -108,12 +132,18 @@ __all__ = [
     "CircuitState",
     "ClientClosedError",
     "ClientConfig",
+    "ClientThrottle",
+    "Combined",
+    "CombinedRateLimiter",
     "Concurrency",
     "ConfigurationError",
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "Cubic",
     "ExponentialBackoff",
+    "GCRARateLimiter",
+    "Gradient2",
     "HTTPClientError",
     "HTTPMethod",
     "HTTPRequest",
@@ -154,14 +184,21 @@ __all__ = [
     "Retrying",
     "SendEnded",
     "ServerLimit",
+    "ServerQuota",
     "Settings",
+    "SlidingCounter",
+    "SlidingCounterRateLimiter",
+    "SlidingWindow",
     "SlidingWindowRateLimiter",
     "Stopped",
     "StreamedResponse",
     "TLSError",
+    "Throttle",
+    "TokenBucket",
     "TokenBucketRateLimiter",
     "TotalTimeoutError",
     "Transport",
+    "Vegas",
     "Waited",
     "WriteTimeoutError",
     "__version__",
@@ -170,6 +207,7 @@ __all__ = [
     "by_origin",
     "by_route",
     "drive",
+    "hold",
     "origin",
 ]
 
