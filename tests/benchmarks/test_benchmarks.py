@@ -45,7 +45,7 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["breakers.py", "core_steps.py", "policy_overhead.py"]
+    assert SCRIPTS == ["breakers.py", "core_steps.py", "limiters.py", "policy_overhead.py"]
 
 
 def test_breakers_measures_calls_and_registries() -> None:
@@ -85,3 +85,19 @@ def test_core_steps_times_a_crowd(waiters: int) -> None:
     call, place, wakes = table[str(waiters)]
     assert call > 0 and place > 0
     assert wakes == pytest.approx((waiters - 1) / waiters, abs=0.006)  # each but the first is woken once
+
+
+def test_limiters_says_what_each_costs_and_which_targets_are_met() -> None:
+    output = run("limiters.py", "--rounds", "1", "--calls", "3", "--keys", "20", "--waiters", "30")
+    table = rows(output)
+    assert {
+        "AIMD: take",
+        "TokenBucket: reserve, claim",
+        "20 keys (4)",
+        "ours: TokenBucketRateLimiter (2)",
+    } <= table.keys()
+    assert table["10"][1] == 0.9 and table["30"][1] == pytest.approx(
+        29 / 30, abs=0.006
+    )  # each but the first wakes once
+    verdicts = re.findall(r"^Target: (.*), at most .*: (?:met|MISSED)\.$", output, re.MULTILINE)
+    assert len(verdicts) == 4 + (importlib.util.find_spec("tenacity") is not None)
