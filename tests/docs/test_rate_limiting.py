@@ -28,7 +28,7 @@ def test_its_programs_run(program: str, says: str) -> None:
     with MockServer() as server:
         here = re.sub(r"https://api\.example\.com", server.url, program)
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", here], capture_output=True, text=True, timeout=60, cwd=ROOT
+            [sys.executable, "-W", "error", "-c", here], capture_output=True, text=True, timeout=300, cwd=ROOT
         )
     assert done.stderr == "" and done.returncode == 0
     assert re.fullmatch(says, done.stdout)
