@@ -17,7 +17,6 @@ from .exceptions import (
     DriverError,
     HTTPClientError,
     HTTPRequestError,
-    HTTPTimeoutError,
     TotalTimeoutError,
 )
 from .headers import Headers
@@ -26,7 +25,9 @@ from .models import HTTPRequest, HTTPResponse, Outcome
 from .notes import Challenged, Redirected, Resent, SendEnded, Waited
 from .outcomes import status_and_error
 from .query import add_params
+from .rate_limiter import Fate
 from .retry import may_repeat
+from .steering import fate_of, steer
 from .step import Ask, Send
 from .story import Errand, Park, Question, Story, is_home, tell
 from .urls import origin, redact
@@ -97,7 +98,7 @@ class Exchange(Admission):
         self.request = base
         self._ledger = ledger
         self._hedge = hedge
-        self._place = self._seat = self._slot = self._permit = None
+        self._place = self._seat = self._slot = self._hold = self._permit = None
         self.id = 0
         self.attempt = attempt
         self.stage = NEW
@@ -208,8 +209,14 @@ class Exchange(Admission):
             self.free_slot("ignored", now)
             self._end(error)
             return
+        fate: Fate = "ok" if outcome.status_code < 429 else fate_of(outcome)
+        held = self._hold is not None
         if outcome.body is None:
-            self.free_slot("ok", now)
+            self.free_slot(fate, now)
+        else:
+            self.head_came(fate, now)
+        if held and self._limiter is not None and self._limiter.steered:
+            steer(self._limiter, outcome, self._ledger, now)
         if self._story is not None:
             self._go_on(outcome, now)
             return
@@ -242,7 +249,7 @@ class Exchange(Admission):
             self.settle(outcome, now)
         except Exception as error:  # of an is_failure of the user's
             outcome = error
-        self.free_slot("dropped" if isinstance(outcome, HTTPTimeoutError) else "ignored", now)
+        self.free_slot(fate_of(outcome), now)
         self._end(outcome)
 
     def close(self, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -37,10 +37,13 @@ class AttemptHook(Protocol):
         return None
 
 
+AnyLimit = Limiter | Keyed[Any, Limiter]
+"""A limiter, or a registry of them by key."""
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "retry": (RetryPolicy,),
     "circuit": (Circuit, Keyed),
-    "limiter": (Limiter, Keyed),
+    "limiter": (Limiter, Keyed, tuple),
     "slots": (Concurrency,),
     "redirects": (RedirectPolicy,),
 }
@@ -57,7 +60,8 @@ class Policies:
     Args:
         retry: which failures are tried again.
         circuit: the circuit breaker, or a registry of them by key.
-        limiter: the rate limiter, or a registry of them by key.
+        limiter: the limiter of any kind, or a registry of them by key; or several of either, in a tuple or a list, all
+            of which a send has to pass: their queues are joined in this order, the one that holds back most first.
         slots: how many sends may be in flight; claimed together with the limiter's tokens.
         auth: credentials at hand.
         ask_auth: credentials that must be asked for: called with the request, gives the request back.
@@ -89,7 +93,7 @@ class Policies:
 
     retry: RetryPolicy | None = None
     circuit: Circuit | Keyed[Any, Circuit] | None = None
-    limiter: Limiter | Keyed[Any, Limiter] | None = None
+    limiter: AnyLimit | Sequence[AnyLimit] | None = None
     slots: Concurrency | None = None
     auth: Auth | None = None
     ask_auth: Callable[[HTTPRequest], Any] | None = None
@@ -112,6 +116,10 @@ class Policies:
     home: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.limiter, list):
+            object.__setattr__(self, "limiter", tuple(self.limiter))
+        if isinstance(self.limiter, tuple):
+            _check_limiters(self.limiter)
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
             if value is not None and not isinstance(value, kinds):
@@ -126,9 +134,10 @@ class Policies:
             raise ConfigurationError(
                 f"Policies.pool_timeout: {self.pool_timeout!r} is not allowed; it is seconds, 0 or more, or None"
             )
-        if isinstance(self.limiter, Concurrency):
-            raise ConfigurationError("Policies.limiter: a Concurrency is not allowed here; it goes into slots")
-        keyed = isinstance(self.circuit, Keyed) or isinstance(self.limiter, Keyed)
+        limiters = self.limiter if isinstance(self.limiter, tuple) else (self.limiter,)
+        if self.slots is not None and any(each is self.slots for each in limiters):
+            raise ConfigurationError("Policies.limiter: what is in slots cannot be in limiter as well")
+        keyed = isinstance(self.circuit, Keyed) or isinstance(self.limiter, Keyed | tuple)
         if self.signer is not None and self.wall is None:
             raise ConfigurationError("Policies.wall: needed for a signer; give time.time")
         active = active_parts(self.auth)
@@ -184,3 +193,12 @@ class Policies:
 
     def __str__(self) -> str:
         return self.table()
+
+
+def _check_limiters(limiters: tuple[object, ...]) -> None:
+    if not limiters:
+        raise ConfigurationError("Policies.limiter: an empty list is not allowed; None is for no limiter")
+    for each in limiters:
+        if not isinstance(each, Limiter | Keyed):
+            kind = type(each).__name__
+            raise ConfigurationError(f"Policies.limiter: {kind} is not allowed in it; each is Limiter or Keyed")

@@ -7,7 +7,17 @@ from typing import Any
 
 from .circuit_breaker import Circuit
 from .keyed import Keyed
-from .rate_limiter import Concurrency, SlidingWindow, TokenBucket
+from .rate_limiter import (
+    AdaptiveConcurrency,
+    AdaptiveRate,
+    Combined,
+    Concurrency,
+    ServerQuota,
+    SlidingCounter,
+    SlidingWindow,
+    Throttle,
+    TokenBucket,
+)
 from .redirects import RedirectPolicy
 from .retry import ExponentialBackoff, RetryPolicy
 
@@ -63,10 +73,27 @@ def _line(policy: Any) -> str:
         return f"for each key, {policy.max_keys} at most: {_line(policy.sample())}"
     if isinstance(policy, Circuit):
         return _circuit(policy)
+    if isinstance(policy, tuple | Combined):
+        return "; and ".join(_line(each) for each in (policy.limits if isinstance(policy, Combined) else policy))
+    return _limiter(policy)
+
+
+def _limiter(policy: Any) -> str:
     if isinstance(policy, TokenBucket):
         return f"{policy.rate:g} a second, {policy.burst:g} at once; the others queue"
     if isinstance(policy, SlidingWindow):
         return f"{policy.limit:g} in any {policy.window:g} s; the others queue"
+    if isinstance(policy, SlidingCounter):
+        return f"about {policy.limit:g} in any {policy.window:g} s; the others queue"
+    if isinstance(policy, AdaptiveConcurrency):
+        bounds = f"{policy.min_limit} to {policy.max_limit}"
+        return f"{policy.limit:g} at most, for now: {bounds}, as {type(policy).__name__} learns; the others queue"
+    if isinstance(policy, AdaptiveRate):
+        return f"as often as the server lets them, {policy.min_rate:g} a second at least; the others queue"
+    if isinstance(policy, Throttle):
+        return f"{policy.k:g} times what the server accepts; the others are rejected, by chance"
+    if isinstance(policy, ServerQuota):
+        return "what the server says that it allows; the others queue"
     if isinstance(policy, Concurrency):
         return f"{policy.limit:g} at most; the others queue"
     return repr(policy)

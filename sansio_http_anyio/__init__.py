@@ -11,6 +11,9 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any
 
 from sansio_http import (
+    AIMD,
+    GCRA,
+    AdaptiveRate,
     Attempt,
     AttemptTimeoutError,
     Auth,
@@ -26,12 +29,15 @@ from sansio_http import (
     CircuitChanged,
     CircuitState,
     ClientClosedError,
+    Combined,
     Concurrency,
     ConfigurationError,
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
+    Cubic,
     ExponentialBackoff,
+    Gradient2,
     Headers,
     HTTPClientError,
     HTTPRequest,
@@ -63,13 +69,19 @@ from sansio_http import (
     RetryPolicy,
     SendEnded,
     ServerLimit,
+    ServerQuota,
+    SlidingCounter,
+    SlidingWindow,
     Stopped,
+    Throttle,
     TLSError,
     Token,
+    TokenBucket,
     TokenError,
     TokenStore,
     TotalTimeoutError,
     Unsigned,
+    Vegas,
     Waited,
     WriteTimeoutError,
     __version__,
@@ -99,7 +111,16 @@ from .config import ClientConfig
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
-from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
+from .rate_limiter import (
+    ClientThrottle,
+    CombinedRateLimiter,
+    GCRARateLimiter,
+    RateLimiter,
+    SlidingCounterRateLimiter,
+    SlidingWindowRateLimiter,
+    TokenBucketRateLimiter,
+    hold,
+)
 from .streaming import ResponseStream, StreamedResponse
 from .transport import HttpcoreTransport, Transport
 
@@ -107,7 +128,10 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 __all__ = [
+    "AIMD",
+    "GCRA",
     "APIKeyAuth",
+    "AdaptiveRate",
     "AsyncHTTPClient",
     "Attempt",
     "AttemptTimeoutError",
@@ -129,13 +153,19 @@ __all__ = [
     "CircuitState",
     "ClientClosedError",
     "ClientConfig",
+    "ClientThrottle",
+    "Combined",
+    "CombinedRateLimiter",
     "Concurrency",
     "ConfigurationError",
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "Cubic",
     "DigestAuth",
     "ExponentialBackoff",
+    "GCRARateLimiter",
+    "Gradient2",
     "HTTPClientError",
     "HTTPMethod",
     "HTTPRequest",
@@ -183,18 +213,25 @@ __all__ = [
     "Retrying",
     "SendEnded",
     "ServerLimit",
+    "ServerQuota",
     "Settings",
+    "SlidingCounter",
+    "SlidingCounterRateLimiter",
+    "SlidingWindow",
     "SlidingWindowRateLimiter",
     "Stopped",
     "StreamedResponse",
     "TLSError",
+    "Throttle",
     "Token",
+    "TokenBucket",
     "TokenBucketRateLimiter",
     "TokenError",
     "TokenStore",
     "TotalTimeoutError",
     "Transport",
     "Unsigned",
+    "Vegas",
     "Waited",
     "WriteTimeoutError",
     "__version__",
@@ -203,6 +240,7 @@ __all__ = [
     "by_origin",
     "by_route",
     "drive",
+    "hold",
     "origin",
 ]
 

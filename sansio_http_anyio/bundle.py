@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -30,7 +30,7 @@ from .config import ClientConfig
 from .consistency import check
 from .middleware.base import Middleware
 from .middleware.retry import RetryMiddleware
-from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
+from .rate_limiter import CoreRateLimiter, RateLimiter
 
 if TYPE_CHECKING:
     from .client import AsyncHTTPClient
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AnyLimiter = Limiter | Keyed[Any, Limiter] | RateLimiter
+AnyLimiters = AnyLimiter | Sequence[AnyLimiter]
 AnyCircuit = Circuit | Keyed[Any, Circuit]
 
 
@@ -45,7 +46,7 @@ def bundle(
     config: ClientConfig,
     given: Policies | None,
     auth: AnyAuth | None,
-    limiter: AnyLimiter | None,
+    limiter: AnyLimiters | None,
     circuit: AnyCircuit | None,
     middlewares: Sequence[Middleware],
     hooks: Sequence[Middleware],
@@ -173,19 +174,39 @@ def _in_turn(handlers: Sequence[AuthHandler]) -> Any:
     return prepare_request
 
 
-def _limiter(limiter: AnyLimiter) -> dict[str, Any]:
-    """A limiter of the core's is claimed with the slot; what has its own ``acquire`` must be asked, and is before."""
-    if isinstance(limiter, RateLimiter):
-        if not limiter.is_configured():
-            return {"limiter": None, "ask_limiter": None}
-        ours = (TokenBucketRateLimiter, SlidingWindowRateLimiter)
-        if not any(type(limiter).acquire is cls.acquire for cls in ours):
-            return {"limiter": None, "ask_limiter": limiter.acquire}
-    if isinstance(limiter, Limiter | Keyed) and not isinstance(limiter, Concurrency):
-        return {"limiter": limiter, "ask_limiter": None}
-    raise _wrong(
-        "rate_limiter", limiter, "TokenBucketRateLimiter, SlidingWindowRateLimiter, or a RateLimiter of your own"
-    )
+def _limiter(given: AnyLimiters) -> dict[str, Any]:
+    """Limiters of the core's are claimed with the slot; what has its own ``acquire`` must be asked, and is before."""
+    claimed: list[Limiter | Keyed[Any, Limiter]] = []
+    asked: list[RateLimiter] = []
+    for limiter in given if isinstance(given, list | tuple) else (given,):
+        if isinstance(limiter, RateLimiter):
+            if not limiter.is_configured():
+                continue
+            if type(limiter).acquire is not CoreRateLimiter.acquire:
+                asked.append(limiter)
+                continue
+        if not isinstance(limiter, Limiter | Keyed):
+            raise _wrong(
+                "rate_limiter",
+                limiter,
+                "TokenBucketRateLimiter or any other limiter, a Keyed registry of them, a RateLimiter of your own, or a"
+                " list of these",
+            )
+        claimed.append(limiter)
+    several = tuple(claimed) if len(claimed) > 1 else claimed[0] if claimed else None
+    return {"limiter": several, "ask_limiter": _all_of(asked) if asked else None}
+
+
+def _all_of(limiters: list[RateLimiter]) -> Callable[[float], Any]:
+    """Asks one after the other."""
+    if len(limiters) == 1:
+        return limiters[0].acquire
+
+    async def acquire(tokens: float) -> None:
+        for limiter in limiters:
+            await limiter.acquire(tokens)
+
+    return acquire
 
 
 def _retry_of(middlewares: Sequence[Middleware], hooks: Sequence[Middleware]) -> RetryPolicy | None:

@@ -28,7 +28,7 @@ from sansio_http import (
 
 from .auth import AnyAuth
 from .background import Background
-from .bundle import AnyCircuit, AnyLimiter, bundle, chain_of, checked
+from .bundle import AnyCircuit, AnyLimiters, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
@@ -49,7 +49,8 @@ class AsyncHTTPClient(Verbs):
         config: timeouts, limits, retries.
         auth: credentials for the origin of ``base_url``: one, or a list whose parts all go onto each request.
         middlewares: asked once per call; see :class:`Middleware`.
-        rate_limiter: waits before each send.
+        rate_limiter: waits before each send: a limiter of any kind, a :class:`~sansio_http.Keyed` registry of them, a
+            :class:`RateLimiter` of your own; or a list of these, all of which a send has to pass.
         circuit_breaker: stops calls while the API is down; one, or a :class:`~sansio_http.Keyed` registry.
         policies: decide in the place of what ``config`` says about retries, redirects, attempt and pool timeouts.
         attempt_middlewares: asked for each send and each answer.
@@ -70,7 +71,7 @@ class AsyncHTTPClient(Verbs):
         config: ClientConfig | None = None,
         auth: AnyAuth | None = None,
         middlewares: Iterable[Middleware] = (),
-        rate_limiter: AnyLimiter | None = None,
+        rate_limiter: AnyLimiters | None = None,
         circuit_breaker: AnyCircuit | None = None,
         *,
         policies: Policies | None = None,

@@ -45,7 +45,7 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["breakers.py", "codec.py", "core_steps.py", "policy_overhead.py"]
+    assert SCRIPTS == ["breakers.py", "codec.py", "core_steps.py", "limiters.py", "policy_overhead.py"]
 
 
 def test_breakers_measures_calls_and_registries() -> None:
@@ -97,3 +97,19 @@ def test_codec_times_both_engines_and_the_pool() -> None:
     }
     assert names <= table.keys()
     assert all(table[name][0] > 0 for name in names)
+
+
+def test_limiters_says_what_each_costs_and_which_targets_are_met() -> None:
+    output = run("limiters.py", "--rounds", "1", "--calls", "3", "--keys", "20", "--waiters", "30")
+    table = rows(output)
+    assert {
+        "AIMD: take",
+        "TokenBucket: reserve, claim",
+        "20 keys (4)",
+        "ours: TokenBucketRateLimiter (2)",
+    } <= table.keys()
+    assert table["10"][1] == 0.9 and table["30"][1] == pytest.approx(
+        29 / 30, abs=0.006
+    )  # each but the first wakes once
+    verdicts = re.findall(r"^Target: (.*), at most .*: (?:met|MISSED)\.$", output, re.MULTILINE)
+    assert len(verdicts) == 4 + (importlib.util.find_spec("tenacity") is not None)

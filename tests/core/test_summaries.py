@@ -5,16 +5,24 @@ from __future__ import annotations
 import pytest
 
 from sansio_http import (
+    AIMD,
+    GCRA,
+    AdaptiveRate,
     CallWindow,
     Circuit,
+    Combined,
     Concurrency,
     ExponentialBackoff,
     Hedging,
     Keyed,
+    Limiter,
     Policies,
     RedirectPolicy,
     RetryPolicy,
+    ServerQuota,
+    SlidingCounter,
     SlidingWindow,
+    Throttle,
     TokenBucket,
     by_origin,
 )
@@ -100,6 +108,21 @@ def test_circuits(circuit, line):
     assert told(Policies(circuit=circuit))["circuit"] == line
 
 
+class Own(Limiter):
+    """A law of the user's: there is always room."""
+
+    def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
+        return time
+
+    def _take(self, tokens: float, time: float) -> None: ...
+    def _untake(self, tokens: float, time: float) -> None: ...
+    def _is_full(self, time: float) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "<Own>"
+
+
 @pytest.mark.parametrize(
     ("limiter", "line"),
     [
@@ -109,6 +132,23 @@ def test_circuits(circuit, line):
             Keyed(lambda: TokenBucket(1, 2), by_origin),
             "for each key, 10000 at most: 1 a second, 2 at once; the others queue",
         ),
+        (GCRA(1, 2), "1 a second, 2 at once; the others queue"),
+        (SlidingCounter(100, 60), "about 100 in any 60 s; the others queue"),
+        (Concurrency(5), "5 at most; the others queue"),
+        (AIMD(), "20 at most, for now: 20 to 200, as AIMD learns; the others queue"),
+        (AdaptiveRate(), "as often as the server lets them, 0.5 a second at least; the others queue"),
+        (Throttle(float), "2 times what the server accepts; the others are rejected, by chance"),
+        (ServerQuota(), "what the server says that it allows; the others queue"),
+        (
+            Combined(TokenBucket(1, 2), Concurrency(5)),
+            "1 a second, 2 at once; the others queue; and 5 at most; the others queue",
+        ),
+        (
+            [Keyed(ServerQuota, by_origin), Concurrency(5)],
+            "for each key, 10000 at most: what the server says that it allows; the others queue; and 5 at most;"
+            " the others queue",
+        ),
+        (Own(1, None), "<Own>"),
     ],
 )
 def test_rate_limits(limiter, line):
