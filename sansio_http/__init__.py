@@ -87,7 +87,7 @@ from .exceptions import (
 from .fields.media_type import charset
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
-from .hedging import Hedging
+from .hedging import FixedHedging, Hedging, QuantileHedging
 from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
 from .models import (
@@ -103,6 +103,8 @@ from .notes import (
     CallEnded,
     Challenged,
     CircuitChanged,
+    Decision,
+    Hedged,
     Note,
     Rebased,
     Redirected,
@@ -116,7 +118,23 @@ from .policies import AttemptHook, Policies
 from .query import ParamsStyle, QueryParams, QueryValue
 from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
 from .redirects import RedirectPolicy, portable_headers
-from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
+from .retry import (
+    Backoff,
+    ConstantBackoff,
+    ExponentialBackoff,
+    Jitter,
+    LinearBackoff,
+    PercentBudget,
+    PlainJitter,
+    QuotaBudget,
+    Retry,
+    RetryBudget,
+    RetryPolicy,
+    Rule,
+    Stop,
+    ThrottlingBudget,
+    Wait,
+)
 from .serializers import bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
 from .templates import PathParams, expand
@@ -135,6 +153,7 @@ __all__ = [
     "Auth",
     "AuthChain",
     "AuthenticationError",
+    "Backoff",
     "Basic",
     "Bearer",
     "Body",
@@ -159,11 +178,14 @@ __all__ = [
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "ConstantBackoff",
+    "Decision",
     "Digest",
     "DriverError",
     "Ended",
     "Event",
     "ExponentialBackoff",
+    "FixedHedging",
     "HTTP1Error",
     "HTTP1Limits",
     "HTTPClientError",
@@ -174,25 +196,31 @@ __all__ = [
     "HTTPTimeoutError",
     "Headers",
     "HeadersLike",
+    "Hedged",
     "Hedging",
     "InvalidRequestError",
     "Jitter",
     "Keyed",
     "Limiter",
+    "LinearBackoff",
     "NoAuth",
     "Note",
     "Outcome",
     "ParamsStyle",
     "PathParams",
+    "PercentBudget",
     "Permit",
     "Phase",
+    "PlainJitter",
     "Policies",
     "PoolTimeoutError",
     "PreparedRequest",
     "Progress",
     "ProtocolError",
+    "QuantileHedging",
     "QueryParams",
     "QueryValue",
+    "QuotaBudget",
     "RateLimitError",
     "ReadTimeoutError",
     "Rebased",
@@ -211,9 +239,11 @@ __all__ = [
     "ResponseParser",
     "ResponseTooLargeError",
     "Retry",
+    "RetryBudget",
     "RetryExhaustedError",
     "RetryPolicy",
     "Retrying",
+    "Rule",
     "Send",
     "SendEnded",
     "ServerLimit",
@@ -224,6 +254,7 @@ __all__ = [
     "Stop",
     "Stopped",
     "TLSError",
+    "ThrottlingBudget",
     "Token",
     "TokenBucket",
     "TokenError",
@@ -231,6 +262,7 @@ __all__ = [
     "TokenStore",
     "TotalTimeoutError",
     "Unsigned",
+    "Wait",
     "Waited",
     "Waiter",
     "Woke",

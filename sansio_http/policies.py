@@ -15,7 +15,7 @@ from .keyed import Keyed
 from .models import HTTPRequest, HTTPResponse
 from .rate_limiter import Concurrency, Limiter
 from .redirects import RedirectPolicy
-from .retry import RetryPolicy
+from .retry import RetryBudget, RetryPolicy
 from .step import Via
 from .summaries import table
 
@@ -39,6 +39,7 @@ class AttemptHook(Protocol):
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "retry": (RetryPolicy,),
+    "retry_budget": (RetryBudget,),
     "circuit": (Circuit, Keyed),
     "limiter": (Limiter, Keyed),
     "slots": (Concurrency,),
@@ -56,6 +57,7 @@ class Policies:
 
     Args:
         retry: which failures are tried again.
+        retry_budget: what all retries and hedges of those who share it are paid from; None for no bound.
         circuit: the circuit breaker, or a registry of them by key.
         limiter: the rate limiter, or a registry of them by key.
         slots: how many sends may be in flight; claimed together with the limiter's tokens.
@@ -79,6 +81,8 @@ class Policies:
 
     Attributes:
         active: the parts of ``auth`` that take part in an attempt.
+        ruled: every answer is put to a rule of the user's, a good one too.
+        learning: somebody learns from good answers.
         plain: an attempt is one send, and nothing else can happen in it.
         keyed: which circuit and limiter is asked depends on the request.
         home: what URLs that get credentials begin with. One that is not in normal form is nobody's home.
@@ -88,6 +92,7 @@ class Policies:
     """
 
     retry: RetryPolicy | None = None
+    retry_budget: RetryBudget | None = None
     circuit: Circuit | Keyed[Any, Circuit] | None = None
     limiter: Limiter | Keyed[Any, Limiter] | None = None
     slots: Concurrency | None = None
@@ -107,6 +112,8 @@ class Policies:
     background: Callable[[Any], bool] | None = None
     via: Via = "api"
     active: tuple[ActiveAuth, ...] = field(init=False, repr=False, compare=False)
+    ruled: bool = field(init=False, repr=False, compare=False)
+    learning: bool = field(init=False, repr=False, compare=False)
     plain: bool = field(init=False, repr=False, compare=False)
     keyed: bool = field(init=False, repr=False, compare=False)
     home: str = field(init=False, repr=False, compare=False)
@@ -136,6 +143,8 @@ class Policies:
         object.__setattr__(self, "active", active)
         object.__setattr__(self, "plain", not told)
         object.__setattr__(self, "keyed", keyed)
+        object.__setattr__(self, "ruled", self.retry is not None and self.retry.retry_if is not None)
+        object.__setattr__(self, "learning", self.retry_budget is not None or self.hedging is not None)
         object.__setattr__(self, "home", "" if self.auth_origin is None else f"{self.auth_origin}/")
 
     @classmethod
@@ -149,7 +158,7 @@ class Policies:
 
     @classmethod
     def standard(cls, **parts: Any) -> Policies:
-        """What a client does that was told nothing else: three retries with full jitter, 100 requests in flight."""
+        """What a client does that was told nothing else: three retries with full jitter under a budget, 100 in flight."""
         return cls(**presets.standard() | parts)
 
     @classmethod
