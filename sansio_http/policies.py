@@ -158,7 +158,7 @@ class Policies:
 
     @classmethod
     def standard(cls, **parts: Any) -> Policies:
-        """What a client does that was told nothing else: three retries with full jitter under a budget, 100 in flight."""
+        """What a client does that was told nothing else: three retries with full jitter, a budget, 100 in flight."""
         return cls(**presets.standard() | parts)
 
     @classmethod
