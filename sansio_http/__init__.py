@@ -87,7 +87,7 @@ from .exceptions import (
 from .fields.media_type import charset
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
-from .hedging import Hedging
+from .hedging import FixedHedging, Hedging, QuantileHedging
 from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
 from .models import (
@@ -103,6 +103,8 @@ from .notes import (
     CallEnded,
     Challenged,
     CircuitChanged,
+    Decision,
+    Hedged,
     Note,
     Rebased,
     Redirected,
@@ -138,7 +140,23 @@ from .rate_limiter import (
     Vegas,
 )
 from .redirects import RedirectPolicy, portable_headers
-from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
+from .retry import (
+    Backoff,
+    ConstantBackoff,
+    ExponentialBackoff,
+    Jitter,
+    LinearBackoff,
+    PercentBudget,
+    PlainJitter,
+    QuotaBudget,
+    Retry,
+    RetryBudget,
+    RetryPolicy,
+    Rule,
+    Stop,
+    ThrottlingBudget,
+    Wait,
+)
 from .serializers import bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
 from .templates import PathParams, expand
@@ -161,6 +179,7 @@ __all__ = [
     "Auth",
     "AuthChain",
     "AuthenticationError",
+    "Backoff",
     "Basic",
     "Bearer",
     "Body",
@@ -187,13 +206,16 @@ __all__ = [
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "ConstantBackoff",
     "Cubic",
+    "Decision",
     "Digest",
     "DriverError",
     "Ended",
     "Event",
     "ExponentialBackoff",
     "Fate",
+    "FixedHedging",
     "Gradient2",
     "Grant",
     "HTTP1Error",
@@ -206,19 +228,23 @@ __all__ = [
     "HTTPTimeoutError",
     "Headers",
     "HeadersLike",
+    "Hedged",
     "Hedging",
     "InvalidRequestError",
     "Jitter",
     "Keyed",
     "Limiter",
+    "LinearBackoff",
     "NoAuth",
     "Note",
     "Open",
     "Outcome",
     "ParamsStyle",
     "PathParams",
+    "PercentBudget",
     "Permit",
     "Phase",
+    "PlainJitter",
     "Policies",
     "PoolScheduler",
     "PoolStatus",
@@ -227,8 +253,10 @@ __all__ = [
     "PreparedRequest",
     "Progress",
     "ProtocolError",
+    "QuantileHedging",
     "QueryParams",
     "QueryValue",
+    "QuotaBudget",
     "RateLimitError",
     "ReadTimeoutError",
     "Rebased",
@@ -247,10 +275,12 @@ __all__ = [
     "ResponseParser",
     "ResponseTooLargeError",
     "Retry",
+    "RetryBudget",
     "RetryExhaustedError",
     "RetryPolicy",
     "Retrying",
     "Reuse",
+    "Rule",
     "Send",
     "SendEnded",
     "ServerLimit",
@@ -264,6 +294,7 @@ __all__ = [
     "Stopped",
     "TLSError",
     "Throttle",
+    "ThrottlingBudget",
     "Ticket",
     "Token",
     "TokenBucket",

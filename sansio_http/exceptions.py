@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from .telling import tell_attempts
+
 if TYPE_CHECKING:
     from .models import Attempt, HTTPResponse
 
@@ -40,6 +42,13 @@ class HTTPClientError(Exception):
     """
 
     attempts: tuple[Attempt, ...] = ()
+
+    def describe(self) -> str:
+        """The call's story for a person, in a line for each attempt: when, how long, what came, what followed and why.
+
+        Like every text here it has no header, no body, and no query value.
+        """
+        return tell_attempts(one_line(self), self.attempts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with ``args`` alone, which keyword-only constructors refuse.

@@ -15,6 +15,7 @@ from .fields.rate_limit import ServerLimit, parse_rate_limits
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
 from .query import ParamsStyle, QueryParams
+from .telling import tell_attempts
 from .urls import redact
 
 METHODS = frozenset(method.value for method in HTTPMethod) - {"CONNECT"}
@@ -278,6 +279,15 @@ class HTTPResponse:
         """What the server says of its limits, by RateLimit and RateLimit-Policy; empty where it says nothing."""
         headers = self.headers
         return parse_rate_limits(headers.get_list("ratelimit-policy"), headers.get_list("ratelimit"))
+
+    def describe(self) -> str:
+        """The call's story for a person, in a line for each attempt: when, how long, what came, what followed and why.
+
+        It has no header, no body, and no query value.
+        """
+        where = f"{self.request.method} {redact(self.request.url)}: " if self.request else ""
+        took = f" in {self.elapsed:.3f} s" if self.attempts else ""
+        return tell_attempts(f"{where}{self.status_code} {self.reason}".rstrip() + took, self.attempts)
 
     def discard(self) -> None:
         """Throw an open body away, now; nothing happens where there is none. Never raises."""

@@ -57,6 +57,21 @@ class Stopped:
 
 
 @dataclass(slots=True)
+class Hedged:
+    """An attempt got one more send beside it, ``delay`` seconds after its first; or was to, and it was ``skipped``.
+
+    ``skipped`` is None where it went out; else ``budget``, ``circuit_open`` or ``limiter``, which had none to spare.
+    """
+
+    at: float
+    attempt: int
+    method: str
+    url: str
+    delay: float
+    skipped: str | None
+
+
+@dataclass(slots=True)
 class Waited:
     """A place came after ``seconds``: the rate limiter's or the in-flight slot's."""
 
@@ -145,6 +160,7 @@ Note = (
     SendEnded
     | Retrying
     | Stopped
+    | Hedged
     | Waited
     | CircuitChanged
     | Resent
@@ -155,3 +171,6 @@ Note = (
     | CallEnded
 )
 """Any of them."""
+
+Decision = Retrying | Stopped | Hedged
+"""Those that say what follows from a failure, or from a slow answer, and why."""

@@ -15,7 +15,7 @@ from .keyed import Keyed
 from .models import HTTPRequest, HTTPResponse
 from .rate_limiter import Concurrency, Limiter
 from .redirects import RedirectPolicy
-from .retry import RetryPolicy
+from .retry import RetryBudget, RetryPolicy
 from .step import Via
 from .summaries import table
 
@@ -42,6 +42,7 @@ AnyLimit = Limiter | Keyed[Any, Limiter]
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "retry": (RetryPolicy,),
+    "retry_budget": (RetryBudget,),
     "circuit": (Circuit, Keyed),
     "limiter": (Limiter, Keyed, tuple),
     "slots": (Concurrency,),
@@ -59,6 +60,7 @@ class Policies:
 
     Args:
         retry: which failures are tried again.
+        retry_budget: what all retries and hedges of those who share it are paid from; None for no bound.
         circuit: the circuit breaker, or a registry of them by key.
         limiter: the limiter of any kind, or a registry of them by key; or several of either, in a tuple or a list, all
             of which a send has to pass: their queues are joined in this order, the one that holds back most first.
@@ -83,6 +85,8 @@ class Policies:
 
     Attributes:
         active: the parts of ``auth`` that take part in an attempt.
+        ruled: every answer is put to a rule of the user's, a good one too.
+        learning: somebody learns from good answers.
         plain: an attempt is one send, and nothing else can happen in it.
         keyed: which circuit and limiter is asked depends on the request.
         home: what URLs that get credentials begin with. One that is not in normal form is nobody's home.
@@ -92,6 +96,7 @@ class Policies:
     """
 
     retry: RetryPolicy | None = None
+    retry_budget: RetryBudget | None = None
     circuit: Circuit | Keyed[Any, Circuit] | None = None
     limiter: AnyLimit | Sequence[AnyLimit] | None = None
     slots: Concurrency | None = None
@@ -111,6 +116,8 @@ class Policies:
     background: Callable[[Any], bool] | None = None
     via: Via = "api"
     active: tuple[ActiveAuth, ...] = field(init=False, repr=False, compare=False)
+    ruled: bool = field(init=False, repr=False, compare=False)
+    learning: bool = field(init=False, repr=False, compare=False)
     plain: bool = field(init=False, repr=False, compare=False)
     keyed: bool = field(init=False, repr=False, compare=False)
     home: str = field(init=False, repr=False, compare=False)
@@ -145,6 +152,8 @@ class Policies:
         object.__setattr__(self, "active", active)
         object.__setattr__(self, "plain", not told)
         object.__setattr__(self, "keyed", keyed)
+        object.__setattr__(self, "ruled", self.retry is not None and self.retry.retry_if is not None)
+        object.__setattr__(self, "learning", self.retry_budget is not None or self.hedging is not None)
         object.__setattr__(self, "home", "" if self.auth_origin is None else f"{self.auth_origin}/")
 
     @classmethod
@@ -158,7 +167,7 @@ class Policies:
 
     @classmethod
     def standard(cls, **parts: Any) -> Policies:
-        """What a client does that was told nothing else: three retries with full jitter, 100 requests in flight."""
+        """What a client does that was told nothing else: three retries with full jitter, a budget, 100 in flight."""
         return cls(**presets.standard() | parts)
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 from .circuit_breaker import CallWindow, Circuit
 from .rate_limiter import Concurrency
-from .retry import ExponentialBackoff, RetryPolicy
+from .retry import ExponentialBackoff, QuotaBudget, RetryPolicy
 
 
 def none() -> dict[str, Any]:
@@ -20,13 +20,14 @@ def none() -> dict[str, Any]:
 
 def standard() -> dict[str, Any]:
     """What a client does that was told nothing else."""
-    return {"retry": RetryPolicy(), "slots": Concurrency(100)}
+    return {"retry": RetryPolicy(), "retry_budget": QuotaBudget(), "slots": Concurrency(100)}
 
 
 def aggressive() -> dict[str, Any]:
     """The answer matters more than the load: many attempts, soon, each cut off early."""
     return {
         "retry": RetryPolicy(retries=5, backoff=ExponentialBackoff(base=0.2, cap=10.0)),
+        "retry_budget": QuotaBudget(),
         "circuit": Circuit(recovery_timeout=15.0, window=CallWindow(seconds=30.0, failure_rate=0.8)),
         "slots": Concurrency(200),
         "attempt_timeout": 10.0,
@@ -37,6 +38,7 @@ def careful() -> dict[str, Any]:
     """The server is easily hurt: few at once, one retry after a long wait, and a break that grows."""
     return {
         "retry": RetryPolicy(retries=1, backoff=ExponentialBackoff(base=4.0, cap=60.0)),
+        "retry_budget": QuotaBudget(),
         "circuit": Circuit(failure_threshold=3, recovery_factor=2.0),
         "slots": Concurrency(10),
     }
@@ -46,6 +48,7 @@ def patient() -> dict[str, Any]:
     """Nobody is waiting: a nightly job that would rather come late than not at all."""
     return {
         "retry": RetryPolicy(retries=10, backoff=ExponentialBackoff(base=1.0, cap=120.0), retry_after_max=3600.0),
+        "retry_budget": QuotaBudget(),
         "slots": Concurrency(20),
         "attempt_timeout": 60.0,
     }
@@ -55,6 +58,7 @@ def fail_fast() -> dict[str, Any]:
     """Somebody is waiting: an answer in a moment, or none."""
     return {
         "retry": RetryPolicy(retries=1, backoff=ExponentialBackoff(base=0.1, cap=0.5), retry_after_max=1.0),
+        "retry_budget": QuotaBudget(),
         "circuit": Circuit(recovery_timeout=10.0, window=CallWindow(seconds=10.0, minimum_calls=10)),
         "slots": Concurrency(100),
         "attempt_timeout": 2.0,

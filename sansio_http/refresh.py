@@ -48,7 +48,10 @@ class Refresh:
     Attributes:
         attempts: none; what a call has.
         waiter: nobody wakes a refresh.
+        max_live: one thing is in flight at a time.
     """
+
+    max_live = 1
 
     __slots__ = (
         "_done",

@@ -19,7 +19,7 @@ from .rate_limiter import (
     TokenBucket,
 )
 from .redirects import RedirectPolicy
-from .retry import ExponentialBackoff, RetryPolicy
+from .retry import Backoff, ConstantBackoff, ExponentialBackoff, LinearBackoff, QuotaBudget, RetryPolicy
 
 Row = tuple[str, str]
 
@@ -47,6 +47,8 @@ def _rows(parts: Mapping[str, Any]) -> Iterable[Row]:
     redirects: RedirectPolicy | None = parts["redirects"]
     yield "redirects", "returned as they are" if redirects is None else f"followed, {redirects.limit} at most"
     yield "hedging", "none" if parts["hedging"] is None else _line(parts["hedging"])
+    if parts["retry_budget"] is not None:
+        yield "budget", _line(parts["retry_budget"])
     yield "attempt", _seconds(parts["attempt_timeout"], "what is left of the call")
     yield "queue", _seconds(parts["pool_timeout"], "what is left of the call")
 
@@ -60,11 +62,14 @@ def _retry(retry: RetryPolicy) -> Iterable[Row]:
     yield "  in the end", "an error that holds the last answer" if retry.on_exhausted == "raise" else "the last answer"
 
 
-def _backoff(backoff: ExponentialBackoff, retries: int) -> str:
+def _backoff(backoff: Backoff, retries: int) -> str:
+    ours = isinstance(backoff, ConstantBackoff | LinearBackoff | ExponentialBackoff)
+    if not ours or backoff.jitter not in ("none", "full"):
+        return repr(backoff)
     values = [f"{backoff.delay(retry):g}" for retry in range(min(retries, 3))]
     waits = ", ".join(values) + (", ..." if retries > len(values) else "")
     part = "" if backoff.jitter == "none" else "a random part of "
-    return f"{part}{waits} s, {backoff.cap:g} at most"
+    return f"{part}{waits} s" + ("" if isinstance(backoff, ConstantBackoff) else f", {backoff.cap:g} at most")
 
 
 def _line(policy: Any) -> str:
@@ -94,6 +99,8 @@ def _limiter(policy: Any) -> str:
         return f"{policy.k:g} times what the server accepts; the others are rejected, by chance"
     if isinstance(policy, ServerQuota):
         return "what the server says that it allows; the others queue"
+    if isinstance(policy, QuotaBudget):
+        return f"{policy.capacity:g} tokens, which all retries are paid from"
     if isinstance(policy, Concurrency):
         return f"{policy.limit:g} at most; the others queue"
     return repr(policy)

@@ -59,7 +59,8 @@ def bundle(
         ConfigurationError: a part is not what it should be, or two parts contradict each other.
     """
     policies = completed(
-        _configured(config) if given is None else given, Policies(slots=Concurrency(config.max_connections))
+        _configured(config) if given is None else given,
+        Policies(slots=Concurrency(config.max_connections), retry_budget=config.budget()),
     )
     changes: dict[str, Any] = {"auth_origin": policies.auth_origin or origin}
     if (retry := _retry_of(middlewares, hooks)) is not None:
@@ -80,7 +81,7 @@ def bundle(
 
 
 def completed(policies: Policies, defaults: Policies) -> Policies:
-    """A bundle with the sources of chance and time, and the slots, that it was not given.
+    """A bundle with the sources of chance and time, the slots and the retry budget, that it was not given.
 
     Raises:
         ConfigurationError: it is none.
@@ -89,6 +90,7 @@ def completed(policies: Policies, defaults: Policies) -> Policies:
     return replace(
         policies,
         slots=policies.slots or defaults.slots,
+        retry_budget=policies.retry_budget or defaults.retry_budget,
         auth_origin=policies.auth_origin or defaults.auth_origin,
         background=policies.background or defaults.background,
         rand=policies.rand or random.random,
@@ -126,6 +128,7 @@ def chain_of(field: str, middlewares: Iterable[Middleware]) -> tuple[Middleware,
 def _configured(config: ClientConfig) -> Policies:
     return Policies(
         retry=config.retry_policy(),
+        hedging=config.hedging(),
         redirects=RedirectPolicy(config.max_redirects) if config.follow_redirects else None,
         attempt_timeout=config.attempt_timeout,
         pool_timeout=config.pool_timeout,

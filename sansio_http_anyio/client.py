@@ -15,6 +15,7 @@ from sansio_http import (
     Call,
     ClientClosedError,
     ConfigurationError,
+    Decision,
     Headers,
     HeadersLike,
     HTTPResponse,
@@ -40,6 +41,8 @@ from .transport.base import Transport
 from .transport.httpcore import HttpcoreTransport
 from .verbs import Verbs
 
+_MOST_LIVE = 8  # sends that a hedged call can have in flight at once
+
 
 class AsyncHTTPClient(Verbs):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
@@ -58,6 +61,9 @@ class AsyncHTTPClient(Verbs):
         headers: sent with every request.
         params: sent with every request.
         clock: monotonic seconds.
+        on_decision: told of every :data:`~sansio_http.Decision` as it is made: that a retry follows, or none, or that a
+            hedge went out or was skipped, and why. A :class:`Middleware` is told of more. Do not block in it; an
+            exception of it is logged and goes no further.
 
     Raises:
         ConfigurationError: names the argument, the value and what is allowed.
@@ -80,6 +86,7 @@ class AsyncHTTPClient(Verbs):
         headers: HeadersLike | None = None,
         params: QueryParams | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_decision: Callable[[Decision], object] | None = None,
     ) -> None:
         self._base_url = parse_base(base_url)
         self._config = checked("config", ClientConfig() if config is None else config, ClientConfig, "a ClientConfig")
@@ -91,7 +98,9 @@ class AsyncHTTPClient(Verbs):
         )
         self._policies = replace(decided, background=self._background.run)
         self._clock = checked("clock", clock, Callable, "a function without arguments")
-        self._chain = Chain(several, hooks, clock)
+        if on_decision is not None:
+            checked("on_decision", on_decision, Callable, "a function of a note")
+        self._chain = Chain(several, hooks, clock, on_decision)
         self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
         checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
         try:
@@ -172,7 +181,8 @@ class AsyncHTTPClient(Verbs):
         try:
             request, policies = self._preparation.request(method, url, **options)
             request = await self._chain.request(request, self, run)
-            call = Call(request, policies, stream=stream, listen=self._chain.observe is not None)
+            live = 1 if policies.hedging is None else _MOST_LIVE
+            call = Call(request, policies, stream=stream, listen=self._chain.observe is not None, max_live=live)
             response = await drive(call, self._transport, self._clock, self._chain.observe, run)
             return await self._chain.response(response, request)
         finally:

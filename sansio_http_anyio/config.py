@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sansio_http import ConfigurationError, ExponentialBackoff, RetryPolicy
+from sansio_http import (
+    Backoff,
+    ConfigurationError,
+    ConstantBackoff,
+    ExponentialBackoff,
+    FixedHedging,
+    Hedging,
+    LinearBackoff,
+    QuantileHedging,
+    QuotaBudget,
+    RetryBudget,
+    RetryPolicy,
+)
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Status = Annotated[int, Field(ge=400, le=599)]
+FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
 
 
 class ClientConfig(BaseModel):
@@ -32,12 +45,25 @@ class ClientConfig(BaseModel):
         max_redirects: per attempt, 1 or more.
         verify_ssl: check the server's certificate. False is for tests only.
         retry_attempts: retries after the first attempt; 0 turns retrying off.
-        retry_backoff_factor: before retry n = 0, 1, ... a random part of ``min(retry_max_delay, factor * 2**n)``.
+        retry_backoff: how the wait before retry n = 0, 1, ... grows: ``exponential`` is ``factor * 2**n``, ``linear``
+            is ``factor * (n + 1)``, ``constant`` is ``factor``.
+        retry_backoff_factor: the first wait, before jitter.
         retry_max_delay: the longest backoff.
+        retry_jitter: what chance makes of the wait: ``full`` takes a random part of it; ``none``, ``equal``,
+            ``proportional``; for exponential backoff also ``decorrelated`` and ``smooth``. See ``docs/retry.md``.
+        retry_budget: tokens that all retries of this client are paid from (see :class:`~sansio_http.QuotaBudget`), so
+            that an outage is not made worse; None: no bound.
         retry_statuses: answers that are tried again, for any of ``retry_methods``.
         retry_methods: methods that are tried again at all; HEAD, OPTIONS and TRACE follow GET. After a transport
             failure only idempotent ones are, or requests that the caller vouched for.
         retry_after_max: a server that asks for a longer wait is not asked again by this call.
+        retry_after_clamp: what the server asks for counts up to so many seconds more than the backoff, in the place of
+            ``retry_after_max``; None: never sooner than asked.
+        retry_hints: fields that are listened to beside Retry-After, such as ``retry-after-ms``, ``x-ratelimit-reset``.
+        hedge_delay: when an answer takes longer, one more request goes out beside it, if it may happen twice; the first
+            answer counts. None: no hedging.
+        hedge_quantile: the same, when it takes longer than this part of the last answers (0.95: the slowest twentieth).
+        hedge_extra: requests beside the first, at most; 1 to 7.
         on_exhausted: when a retryable answer is not tried again: ``raise`` an error that holds it, or ``return`` it.
         idempotency_key: ``"auto"`` sends an Idempotency-Key of the client's own making with each POST and PATCH: give
             it where the API honours the header.
@@ -68,13 +94,21 @@ class ClientConfig(BaseModel):
     max_redirects: int = Field(default=20, ge=1)
     verify_ssl: bool = True
     retry_attempts: int = Field(default=3, ge=0)
+    retry_backoff: Literal["exponential", "linear", "constant"] = "exponential"
     retry_backoff_factor: Amount = 1.0
     retry_max_delay: Amount = 60.0
+    retry_jitter: Literal["none", "full", "equal", "proportional", "decorrelated", "smooth"] = "full"
+    retry_budget: Amount | None = 500.0
     retry_statuses: frozenset[Status] = frozenset({408, 429, 500, 502, 503, 504})
     retry_methods: frozenset[Literal["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]] = frozenset(
         {"GET", "POST", "PUT", "DELETE", "PATCH"}
     )
     retry_after_max: Amount = 120.0
+    retry_after_clamp: Amount | None = None
+    retry_hints: tuple[FieldName, ...] = ()
+    hedge_delay: Seconds | None = None
+    hedge_quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    hedge_extra: int = Field(default=1, ge=1, le=7)
     on_exhausted: Literal["raise", "return"] = "raise"
     idempotency_key: Literal["auto"] | None = None
     params_style: Literal["repeat", "comma", "brackets"] = "repeat"
@@ -115,6 +149,16 @@ class ClientConfig(BaseModel):
         idle, most = self.max_keepalive_connections, self.max_connections
         if {"max_keepalive_connections", "max_connections"} <= given and idle > most:
             problems.append(f"max_keepalive_connections ({idle}) is above max_connections ({most})")
+        if self.retry_jitter in ("decorrelated", "smooth") and self.retry_backoff != "exponential":
+            problems.append(
+                f"retry_jitter {self.retry_jitter!r} belongs to exponential backoff, and retry_backoff is"
+                f" {self.retry_backoff!r}"
+            )
+        if self.hedge_delay is not None and self.hedge_quantile is not None:
+            problems.append("hedge_delay and hedge_quantile are two ways to say when; give one of them")
+        delay, timeout = self.hedge_delay, self.timeout
+        if {"hedge_delay", "timeout"} <= given and delay is not None and timeout is not None and delay >= timeout:
+            problems.append(f"hedge_delay ({delay:g} s) is not below timeout ({timeout:g} s) and could never pass")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -125,12 +169,32 @@ class ClientConfig(BaseModel):
             return None
         return RetryPolicy(
             retries=self.retry_attempts,
-            backoff=ExponentialBackoff(self.retry_backoff_factor, self.retry_max_delay),
+            backoff=self._backoff(),
             statuses=self.retry_statuses,
             methods=self.retry_methods,
             retry_after_max=self.retry_after_max,
             on_exhausted=self.on_exhausted,
+            retry_after_clamp=self.retry_after_clamp,
+            hints=self.retry_hints,
         )
+
+    def budget(self) -> RetryBudget | None:
+        """A new retry budget, as ``retry_budget`` says."""
+        return None if self.retry_budget is None else QuotaBudget(self.retry_budget)
+
+    def hedging(self) -> Hedging | None:
+        """A new hedging policy, as the ``hedge_*`` fields say; None where hedging is off."""
+        if self.hedge_delay is not None:
+            return FixedHedging(self.hedge_delay, self.hedge_extra)
+        return None if self.hedge_quantile is None else QuantileHedging(self.hedge_quantile, extra=self.hedge_extra)
+
+    def _backoff(self) -> Backoff:
+        factor, longest, jitter = self.retry_backoff_factor, self.retry_max_delay, self.retry_jitter
+        if jitter == "decorrelated" or jitter == "smooth" or self.retry_backoff == "exponential":
+            return ExponentialBackoff(factor, longest, jitter)
+        if self.retry_backoff == "linear":
+            return LinearBackoff(factor, longest, jitter)
+        return ConstantBackoff(min(factor, longest), jitter)
 
 
 def _problem(model: type[BaseModel], detail: Any) -> str:

@@ -16,6 +16,7 @@ from sansio_http import (
     Circuit,
     CircuitChanged,
     ConfigurationError,
+    Hedged,
     Limiter,
     Note,
     Rebased,
@@ -110,6 +111,8 @@ class MetricsSnapshot(TypedDict):
             ``retry_after``.
         stops: failures that could have been followed by another attempt and were not, by reason: see
             :class:`~sansio_http.RetryExhaustedError`.
+        hedges: further sends beside a slow one, as ``sent`` or by the reason why they were skipped: ``budget``,
+            ``circuit_open``, ``limiter``.
         waits: sends that had to wait for the rate limiter or for one of ``max_connections``.
         redirects: that were followed.
         resends: requests that went out once more at once, as their kept connection was dead.
@@ -126,6 +129,7 @@ class MetricsSnapshot(TypedDict):
     body_errors: dict[str, int]
     retries: dict[str, int]
     stops: dict[str, int]
+    hedges: dict[str, int]
     waits: Histogram
     redirects: int
     resends: int
@@ -188,6 +192,7 @@ class MetricsMiddleware(Middleware):
                 "body_errors": counts.body_errors.copy(),
                 "retries": counts.retries.copy(),
                 "stops": counts.stops.copy(),
+                "hedges": counts.hedges.copy(),
                 "waits": counts.waits.view(),
                 "redirects": counts.redirects,
                 "resends": counts.resends,
@@ -262,6 +267,7 @@ class _Counts:
         self.body_errors: dict[str, int] = {}
         self.retries: dict[str, int] = {}
         self.stops: dict[str, int] = {}
+        self.hedges: dict[str, int] = {}
         self.waits = _Durations()
         self.redirects = 0
         self.resends = 0
@@ -283,6 +289,8 @@ class _Counts:
                 _increment(self.retries, note.reason)
             case Stopped():
                 _increment(self.stops, note.reason)
+            case Hedged():
+                _increment(self.hedges, note.skipped or "sent")
             case BodyRead():
                 self.bytes += note.bytes
                 if note.error is not None:

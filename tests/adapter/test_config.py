@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from sansio_http import ConfigurationError, ExponentialBackoff, RetryPolicy
+from sansio_http import (
+    ConfigurationError,
+    ConstantBackoff,
+    ExponentialBackoff,
+    FixedHedging,
+    LinearBackoff,
+    QuantileHedging,
+    QuotaBudget,
+    RetryPolicy,
+)
 from sansio_http_anyio import ClientConfig
 
 DEFAULTS: dict[str, Any] = {
@@ -33,11 +42,21 @@ DEFAULTS: dict[str, Any] = {
     "write_timeout": None,
     "pool_timeout": None,
     "max_redirects": 20,
+    "retry_backoff": "exponential",
+    "retry_jitter": "full",
+    "retry_budget": 500.0,
     "retry_after_max": 120.0,
+    "retry_after_clamp": None,
+    "retry_hints": (),
+    "hedge_delay": None,
+    "hedge_quantile": None,
+    "hedge_extra": 1,
     "on_exhausted": "raise",
     "idempotency_key": None,
     "error_body_limit": 65_536,
     "max_response_size": 104_857_600,
+    "allow_absolute_urls": False,
+    "params_style": "repeat",
 }
 
 
@@ -77,6 +96,12 @@ def test_every_field_is_documented() -> None:
         ("retry_statuses", set()),
         ("retry_methods", {"TRACE", "OPTIONS", "HEAD"}),
         ("retry_methods", set()),
+        ("retry_budget", 0),
+        ("retry_budget", None),
+        ("retry_after_clamp", 0),
+        ("retry_hints", ("X-RateLimit-Reset", "retry-after-ms")),
+        ("hedge_quantile", 0.99),
+        ("hedge_extra", 7),
         ("on_exhausted", "return"),
         ("idempotency_key", "auto"),
         ("error_body_limit", 0),
@@ -124,6 +149,15 @@ FINITE = "Input should be a finite number"
         ("retry_methods", "GET", "Input should be a valid frozenset"),
         ("retry_methods", 7, "Input should be a valid frozenset"),
         ("retry_after_max", -1, ZERO_OR_MORE),
+        ("retry_backoff", "quadratic", "Input should be 'exponential', 'linear' or 'constant'"),
+        ("retry_jitter", "half", "Input should be 'none', 'full', 'equal', 'proportional', 'decorrelated' or 'smooth'"),
+        ("retry_budget", -1, ZERO_OR_MORE),
+        ("retry_after_clamp", -1, ZERO_OR_MORE),
+        ("hedge_delay", 0, ABOVE_0),
+        ("hedge_quantile", 1, "Input should be less than 1"),
+        ("hedge_quantile", 0, ABOVE_0),
+        ("hedge_extra", 0, "Input should be greater than or equal to 1"),
+        ("hedge_extra", 8, "Input should be less than or equal to 7"),
         ("on_exhausted", "ignore", "Input should be 'raise' or 'return'"),
         ("idempotency_key", "mine", "Input should be 'auto'"),
         ("error_body_limit", -1, ZERO_OR_MORE),
@@ -236,3 +270,48 @@ def test_the_default_retry_policy_is_the_cores() -> None:
 
 def test_retrying_can_be_off() -> None:
     assert ClientConfig(retry_attempts=0).retry_policy() is None
+
+
+@pytest.mark.parametrize(
+    ("values", "backoff"),
+    [
+        ({"retry_backoff": "linear", "retry_jitter": "equal"}, LinearBackoff(0.5, 8.0, "equal")),
+        ({"retry_backoff": "constant", "retry_jitter": "proportional"}, ConstantBackoff(0.5, "proportional")),
+        ({"retry_backoff": "constant", "retry_max_delay": 0.25}, ConstantBackoff(0.25)),
+        ({"retry_jitter": "smooth"}, ExponentialBackoff(0.5, 8.0, "smooth")),
+        ({"retry_jitter": "none"}, ExponentialBackoff(0.5, 8.0, "none")),
+    ],
+)
+def test_every_backoff_and_jitter(values: dict[str, Any], backoff: Any) -> None:
+    policy = config_of(**{"retry_backoff_factor": 0.5, "retry_max_delay": 8.0} | values).retry_policy()
+    assert policy is not None and policy.backoff == backoff
+
+
+@pytest.mark.parametrize("jitter", ["decorrelated", "smooth"])
+def test_jitters_that_are_exponential(jitter: str) -> None:
+    assert f"retry_jitter '{jitter}' belongs to exponential backoff" in refused(
+        retry_jitter=jitter, retry_backoff="linear"
+    )
+
+
+def test_what_a_server_says_beside_retry_after() -> None:
+    policy = ClientConfig(retry_after_clamp=5, retry_hints=("Retry-After-Ms",)).retry_policy()
+    assert policy == RetryPolicy(retry_after_clamp=5.0, hints=["retry-after-ms"])
+    assert refused(retry_hints=["retry after"]).startswith("ClientConfig.retry_hints.0: 'retry after' is not allowed: ")
+
+
+def test_the_budget() -> None:
+    budget = ClientConfig(retry_budget=100).budget()
+    assert isinstance(budget, QuotaBudget) and budget.capacity == 100
+    assert ClientConfig().budget() is not ClientConfig().budget(), "each client has its own"
+    assert ClientConfig(retry_budget=None).budget() is None
+
+
+def test_hedging() -> None:
+    assert ClientConfig().hedging() is None
+    assert ClientConfig(hedge_delay=0.5, hedge_extra=2).hedging() == FixedHedging(0.5, 2)
+    hedging = ClientConfig(hedge_quantile=0.9).hedging()
+    assert isinstance(hedging, QuantileHedging) and (hedging.quantile, hedging.extra) == (0.9, 1)
+    assert "hedge_delay and hedge_quantile are two ways" in refused(hedge_delay=1, hedge_quantile=0.9)
+    assert "hedge_delay (5 s) is not below timeout (5 s)" in refused(hedge_delay=5, timeout=5)
+    assert ClientConfig(hedge_delay=50).hedge_delay == 50, "only what was given is compared"

@@ -12,12 +12,16 @@ from sansio_http import (
     Circuit,
     Combined,
     Concurrency,
+    ConstantBackoff,
     ExponentialBackoff,
     Hedging,
     Keyed,
     Limiter,
+    LinearBackoff,
     Policies,
+    QuotaBudget,
     RedirectPolicy,
+    RetryBudget,
     RetryPolicy,
     ServerQuota,
     SlidingCounter,
@@ -79,6 +83,13 @@ def test_to_print_a_bundle_is_to_print_its_table():
         ),
         (RetryPolicy(statuses={503}, methods={"PUT", "DELETE"}), "statuses", "503, for DELETE, PUT"),
         (RetryPolicy(on_exhausted="return"), "in the end", "the last answer"),
+        (RetryPolicy(backoff=ConstantBackoff(2.0)), "wait", "a random part of 2, 2, 2 s"),
+        (RetryPolicy(backoff=LinearBackoff(2.0, jitter="none")), "wait", "2, 4, 6 s, 60 at most"),
+        (
+            RetryPolicy(backoff=ConstantBackoff(2.0, "equal")),
+            "wait",
+            "ConstantBackoff(base=2.0, jitter='equal', spread=0.25)",
+        ),
     ],
 )
 def test_retries(retry, about, line):
@@ -176,3 +187,9 @@ def test_all_else():
     assert lines["redirects"] == "followed, 5 at most"
     assert lines["hedging"] == "<Sometimes>"
     assert (lines["attempt"], lines["queue"]) == ("2.5 s", "0 s")
+
+
+def test_the_budget():
+    assert told(Policies.standard())["budget"] == "500 tokens, which all retries are paid from"
+    assert told(Policies(retry_budget=QuotaBudget(20)))["budget"].startswith("20 tokens")
+    assert "RetryBudget" in told(Policies(retry_budget=RetryBudget()))["budget"]

@@ -16,6 +16,7 @@ from sansio_http import (
     CircuitChanged,
     CircuitState,
     ConfigurationError,
+    Hedged,
     Keyed,
     Note,
     Permit,
@@ -54,6 +55,7 @@ EMPTY: dict[str, Any] = {
     "body_errors": {},
     "retries": {},
     "stops": {},
+    "hedges": {},
     "waits": NOTHING,
     "redirects": 0,
     "resends": 0,
@@ -325,3 +327,10 @@ async def test_two_clients_are_counted_and_no_secret_is_told() -> None:
     assert snapshot["rate_limiter"] == {"waiting": 0, "available": pytest.approx(98, abs=0.1)}
     assert "canary" not in json.dumps(snapshot)
     assert "127.0.0.1" not in json.dumps(snapshot)
+
+
+def test_hedges() -> None:
+    metrics = MetricsMiddleware()
+    for skipped in (None, "budget", None):
+        metrics.on_note(Hedged(1.0, 1, "GET", URL, 0.1, skipped))
+    assert metrics.snapshot()["hedges"] == {"sent": 2, "budget": 1}
