@@ -28,6 +28,7 @@ from .bodies import Body, Replay
 from .call import Call
 from .circuit_breaker import TRANSITIONS, Circuit, CircuitEvent, CircuitState, Permit, Rejected, diagram, is_failure
 from .exceptions import (
+    AddressRefusedError,
     AttemptTimeoutError,
     CertificateError,
     CircuitBreakerOpenError,
@@ -97,6 +98,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TRANSITIONS",
     "APIKey",
+    "AddressRefusedError",
     "Ask",
     "Attempt",
     "AttemptHook",

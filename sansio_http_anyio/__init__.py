@@ -11,6 +11,7 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any
 
 from sansio_http import (
+    AddressRefusedError,
     Attempt,
     AttemptTimeoutError,
     Auth,
@@ -76,6 +77,7 @@ from .auth import APIKeyAuth, AuthHandler, BasicAuth, BearerAuth
 from .circuit_breaker import CircuitBreaker
 from .client import AsyncHTTPClient
 from .config import ClientConfig
+from .connection_fields import UnverifiedTLSWarning
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APIKeyAuth",
+    "AddressRefusedError",
     "AsyncHTTPClient",
     "Attempt",
     "AttemptTimeoutError",
@@ -160,6 +163,7 @@ __all__ = [
     "TokenBucketRateLimiter",
     "TotalTimeoutError",
     "Transport",
+    "UnverifiedTLSWarning",
     "Waited",
     "WriteTimeoutError",
     "__version__",
