@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 IPAddress = IPv4Address | IPv6Address
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_PROTOCOLS = IPv4Network("192.0.0.0/24")  # not all of it is private to Python; Oracle's metadata service is there
 _AZURE = IPv4Address("168.63.129.16")  # Azure's wire server: for machines inside, at an address like anybody's
 
 
@@ -29,7 +30,9 @@ def is_public(address: IPAddress) -> bool:
             return is_public(inner)
         if address.is_reserved:  # ::127.0.0.1 among them, which Python calls global
             return False
-    return address.is_global and not address.is_multicast and address != _AZURE
+    elif address in _PROTOCOLS or address == _AZURE:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _inside(address: IPv6Address) -> IPv4Address | None:

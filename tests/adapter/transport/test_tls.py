@@ -438,8 +438,8 @@ async def test_through_a_unix_socket(tmp_path: Path, server: MockServer) -> None
                 sock.recv(65536)
                 sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         async with AsyncHTTPClient("http://docker", ClientConfig(unix_socket=path)) as client:
             assert (await client.get("/")).content == b"ok"
-        thread.join()
+        thread.join(5)
