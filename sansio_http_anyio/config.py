@@ -185,9 +185,10 @@ class ClientConfig(BaseModel):
         from .transport.tls import Trust  # transports know this module
 
         password: Any = self.client_key_password
-        files: Any = self.client_certificate, self.client_key
+        certificate: Any = self.client_certificate
+        key: Any = self.client_key
         verify: Any = self.verify_ssl
-        return Trust(verify, *files, None if password is None else password.get_secret_value())
+        return Trust(verify, certificate, key, None if password is None else password.get_secret_value())
 
     def retry_policy(self) -> RetryPolicy | None:
         """The retry policy that the ``retry_*`` fields describe; None where retrying is off."""

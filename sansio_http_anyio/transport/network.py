@@ -86,7 +86,7 @@ class Network:
             server_name=config.server_name,
             allow_address=None if allow == "any" else is_public if allow == "public" else allow,
             local_address=config.local_address,
-            unix_socket=config.unix_socket,
+            unix_socket=None if config.unix_socket is None else str(config.unix_socket),
         )
 
     def endpoint(self, scheme: str, host: str, port: int) -> Endpoint:
