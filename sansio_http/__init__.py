@@ -54,6 +54,7 @@ from .circuit_breaker import (
     is_failure,
 )
 from .exceptions import (
+    AddressRefusedError,
     AttemptTimeoutError,
     AuthenticationError,
     CertificateError,
@@ -142,6 +143,7 @@ from .rate_limiter import (
 from .redirects import RedirectPolicy, portable_headers
 from .retry import (
     Backoff,
+    BackoffWait,
     ConstantBackoff,
     ExponentialBackoff,
     Jitter,
@@ -155,7 +157,6 @@ from .retry import (
     Rule,
     Stop,
     ThrottlingBudget,
-    Wait,
 )
 from .serializers import bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
@@ -172,6 +173,7 @@ __all__ = [
     "ActiveAuth",
     "AdaptiveConcurrency",
     "AdaptiveRate",
+    "AddressRefusedError",
     "Ask",
     "Attempt",
     "AttemptHook",
@@ -180,6 +182,7 @@ __all__ = [
     "AuthChain",
     "AuthenticationError",
     "Backoff",
+    "BackoffWait",
     "Basic",
     "Bearer",
     "Body",

@@ -116,6 +116,10 @@ class ConnectError(HTTPRequestError):
     """No connection: the name did not resolve, or the peer refused or could not be reached. No byte has left."""
 
 
+class AddressRefusedError(ConnectError):
+    """The host leads to no address that ``allow_address`` allows. Never retried."""
+
+
 class TLSError(ConnectError):
     """The TLS handshake failed."""
 

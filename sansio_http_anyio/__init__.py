@@ -14,6 +14,7 @@ from sansio_http import (
     AIMD,
     GCRA,
     AdaptiveRate,
+    AddressRefusedError,
     Attempt,
     AttemptTimeoutError,
     Auth,
@@ -120,6 +121,7 @@ from .auth import (
 from .circuit_breaker import CircuitBreaker
 from .client import AsyncHTTPClient
 from .config import ClientConfig
+from .connection_fields import UnverifiedTLSWarning
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
@@ -144,6 +146,7 @@ __all__ = [
     "GCRA",
     "APIKeyAuth",
     "AdaptiveRate",
+    "AddressRefusedError",
     "AsyncHTTPClient",
     "Attempt",
     "AttemptTimeoutError",
@@ -255,6 +258,7 @@ __all__ = [
     "TotalTimeoutError",
     "Transport",
     "Unsigned",
+    "UnverifiedTLSWarning",
     "Vegas",
     "Waited",
     "WriteTimeoutError",

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import ssl
+import warnings
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sansio_http import (
     Backoff,
@@ -21,10 +35,24 @@ from sansio_http import (
     RetryPolicy,
 )
 
+from . import connection_fields as fields
+
+if TYPE_CHECKING:
+    from .transport.tls import Trust
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Status = Annotated[int, Field(ge=400, le=599)]
 FieldName = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+Verification = Annotated[bool | str | Path | ssl.SSLContext, PlainValidator(fields.verification)]
+File = Annotated[str | Path | None, PlainValidator(fields.file)]
+SocketPath = Annotated[str | Path | None, PlainValidator(fields.path)]
+Address = Annotated[str | None, PlainValidator(fields.address)]
+ServerName = Annotated[str | None, PlainValidator(fields.server_name)]
+Password = Annotated[SecretStr | str | None, PlainValidator(fields.password)]
+AddressCheck = Annotated[
+    Literal["any", "public"] | Callable[[IPv4Address | IPv6Address], object], PlainValidator(fields.address_check)
+]
 
 
 class ClientConfig(BaseModel):
@@ -43,7 +71,18 @@ class ClientConfig(BaseModel):
         keepalive_expiry: how long an idle connection is kept.
         follow_redirects: follow redirects (at most ``max_redirects``); else they are returned.
         max_redirects: per attempt, 1 or more.
-        verify_ssl: check the server's certificate. False is for tests only.
+        verify_ssl: whom to trust. True: the certificates that the operating system trusts. A path: those in this PEM
+            file or directory, and no others. An ``ssl.SSLContext``: what it says; it is used as it is. False: anybody,
+            which is for tests only, and warned of.
+        client_certificate: PEM file with the certificate that we show to servers that ask for one.
+        client_key: PEM file with its private key; None where that is in ``client_certificate``.
+        client_key_password: of the private key.
+        server_name: the name that the server's certificate has to be for, also sent as SNI; None: the URL's host.
+        allow_address: asked of the IP address whenever a connection is opened, a redirect's included. ``public``
+            refuses private, loopback, link-local and reserved ones, and with them the clouds' metadata services;
+            a function takes an ``ipaddress`` object, and what it denies is refused.
+        local_address: an IP address of this machine's to connect from.
+        unix_socket: the path of a Unix socket to connect to, whatever the URL's host.
         retry_attempts: retries after the first attempt; 0 turns retrying off.
         retry_backoff: how the wait before retry n = 0, 1, ... grows: ``exponential`` is ``factor * 2**n``, ``linear``
             is ``factor * (n + 1)``, ``constant`` is ``factor``.
@@ -92,7 +131,14 @@ class ClientConfig(BaseModel):
     keepalive_expiry: Amount = 30.0
     follow_redirects: bool = False
     max_redirects: int = Field(default=20, ge=1)
-    verify_ssl: bool = True
+    verify_ssl: Verification = True
+    client_certificate: File = None
+    client_key: File = None
+    client_key_password: Password = None
+    server_name: ServerName = None
+    allow_address: AddressCheck = "any"
+    local_address: Address = None
+    unix_socket: SocketPath = None
     retry_attempts: int = Field(default=3, ge=0)
     retry_backoff: Literal["exponential", "linear", "constant"] = "exponential"
     retry_backoff_factor: Amount = 1.0
@@ -124,6 +170,9 @@ class ClientConfig(BaseModel):
             except ValidationError as error:
                 problems = "; ".join(_problem(type(self), detail) for detail in error.errors(include_url=False))
                 raise ConfigurationError(problems) from None
+            if self.verify_ssl is False:
+                message = "verify_ssl=False: certificates are not checked, anybody can pass for the server"
+                warnings.warn(message, fields.UnverifiedTLSWarning, stacklevel=2)
 
     @field_validator("retry_methods", mode="before")
     @classmethod
@@ -159,9 +208,34 @@ class ClientConfig(BaseModel):
         delay, timeout = self.hedge_delay, self.timeout
         if {"hedge_delay", "timeout"} <= given and delay is not None and timeout is not None and delay >= timeout:
             problems.append(f"hedge_delay ({delay:g} s) is not below timeout ({timeout:g} s) and could never pass")
+        problems += self._tls_problems()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _tls_problems(self) -> list[str]:
+        if self.client_certificate is None:
+            alone = [name for name in ("client_key", "client_key_password") if getattr(self, name) is not None]
+            if alone:
+                return [f"{', '.join(alone)}: without client_certificate"]
+        elif isinstance(self.verify_ssl, ssl.SSLContext):
+            return ["client_certificate: the context that is verify_ssl has its own; load it there"]
+        if self.client_certificate is not None or isinstance(self.verify_ssl, str):
+            try:
+                self.trust().check()
+            except ConfigurationError as error:
+                return [str(error)]
+        return []
+
+    def trust(self) -> Trust:
+        """Whom to trust and how to identify ourselves, as a key: connections are shared between equal ones only."""
+        from .transport.tls import Trust  # transports know this module
+
+        password: Any = self.client_key_password
+        certificate: Any = self.client_certificate
+        key: Any = self.client_key
+        verify: Any = self.verify_ssl
+        return Trust(verify, certificate, key, None if password is None else password.get_secret_value())
 
     def retry_policy(self) -> RetryPolicy | None:
         """The retry policy that the ``retry_*`` fields describe; None where retrying is off."""
@@ -205,6 +279,8 @@ def _problem(model: type[BaseModel], detail: Any) -> str:
         close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(model.model_fields)}"
         return f"{name}: there is no such field; {hint}"
+    if "password" in name:
+        return f"{name}: what was given is not allowed: {message.removeprefix('Value error, ')}"
     if not location:  # about several fields: the message names them
         return f"{name}: {message.removeprefix('Value error, ')}"
-    return f"{name}: {detail['input']!r:.80} is not allowed: {message}"
+    return f"{name}: {detail['input']!r:.80} is not allowed: {message.removeprefix('Value error, ')}"

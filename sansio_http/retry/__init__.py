@@ -1,12 +1,13 @@
 """Retry: what is tried again, when, and why not."""
 
-from .backoff import Backoff, ConstantBackoff, ExponentialBackoff, Jitter, LinearBackoff, PlainJitter, Wait
+from .backoff import Backoff, BackoffWait, ConstantBackoff, ExponentialBackoff, Jitter, LinearBackoff, PlainJitter
 from .budget import PercentBudget, QuotaBudget, RetryBudget, ThrottlingBudget
 from .policy import IDEMPOTENT, Retry, RetryPolicy, Rule, Stop, may_repeat
 
 __all__ = [
     "IDEMPOTENT",
     "Backoff",
+    "BackoffWait",
     "ConstantBackoff",
     "ExponentialBackoff",
     "Jitter",
@@ -20,6 +21,5 @@ __all__ = [
     "Rule",
     "Stop",
     "ThrottlingBudget",
-    "Wait",
     "may_repeat",
 ]

@@ -43,7 +43,7 @@ _LARGEST_EXPONENT: Final = 1000  # 2.0**1024 overflows, and every sensible cap i
 _MOST: Final = 10**18  # retries that a line can count without passing what a float holds
 
 
-class Wait(NamedTuple):
+class BackoffWait(NamedTuple):
     """How long to wait, and what the next wait has to know.
 
     Args:
@@ -67,7 +67,7 @@ class Backoff(Protocol):
         """How it uses chance."""
         ...
 
-    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> Wait:
+    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> BackoffWait:
         """How long to wait before retry number ``retry`` (0 is the first).
 
         Args:
@@ -97,9 +97,9 @@ class ConstantBackoff:
     def __post_init__(self) -> None:
         _check(self, ("base",), PlainJitter)
 
-    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> Wait:
+    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> BackoffWait:
         """See :meth:`Backoff.wait`."""
-        return Wait(_jittered(self.base, self.jitter, self.spread, rand))
+        return BackoffWait(_jittered(self.base, self.jitter, self.spread, rand))
 
     def delay(self, retry: int, rand: Rand | None = None) -> float:
         """Seconds to wait before retry number ``retry``, for who keeps no memory."""
@@ -128,10 +128,10 @@ class LinearBackoff:
     def __post_init__(self) -> None:
         _check(self, ("base", "cap"), PlainJitter)
 
-    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> Wait:
+    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> BackoffWait:
         """See :meth:`Backoff.wait`."""
         value = min(self.cap, float(self.base) * (min(retry, _MOST) + 1))
-        return Wait(_jittered(value, self.jitter, self.spread, rand))
+        return BackoffWait(_jittered(value, self.jitter, self.spread, rand))
 
     def delay(self, retry: int, rand: Rand | None = None) -> float:
         """Seconds to wait before retry number ``retry``, for who keeps no memory."""
@@ -163,7 +163,7 @@ class ExponentialBackoff:
     def __post_init__(self) -> None:
         _check(self, ("base", "cap"), Jitter)
 
-    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> Wait:
+    def wait(self, retry: int, rand: Rand | None = None, memory: float | None = None) -> BackoffWait:
         """See :meth:`Backoff.wait`."""
         jitter = self.jitter
         if rand is not None:
@@ -172,7 +172,7 @@ class ExponentialBackoff:
             if jitter == "smooth":
                 return self._smooth(retry, rand, memory)
         value = min(self.cap, self.base * 2.0 ** min(retry, _LARGEST_EXPONENT))
-        return Wait(_jittered(value, jitter, self.spread, rand))
+        return BackoffWait(_jittered(value, jitter, self.spread, rand))
 
     def delay(self, retry: int, rand: Rand | None = None) -> float:
         """Seconds to wait before retry number ``retry`` (0 is the first), for who keeps no memory.
@@ -182,18 +182,18 @@ class ExponentialBackoff:
         """
         return self.wait(retry, rand).seconds
 
-    def _decorrelated(self, rand: Rand, memory: float | None) -> Wait:
+    def _decorrelated(self, rand: Rand, memory: float | None) -> BackoffWait:
         base, last = self.base, self.base if memory is None else memory
         highest = min(3.0 * last, float_info.max)
         wait = min(self.cap, base + (highest - base) * rand())
-        return Wait(wait, wait)
+        return BackoffWait(wait, wait)
 
-    def _smooth(self, retry: int, rand: Rand, memory: float | None) -> Wait:
+    def _smooth(self, retry: int, rand: Rand, memory: float | None) -> BackoffWait:
         if retry >= _LARGEST_EXPONENT:  # where two of them can no longer be told apart
-            return Wait(self.cap if self.base else 0.0, memory)
+            return BackoffWait(self.cap if self.base else 0.0, memory)
         time = retry + rand()
         x = 2.0**time * math.tanh(math.sqrt(4.0 * time))
-        return Wait(min(self.cap, max(0.0, x - (memory or 0.0)) / 1.4 * self.base), x)
+        return BackoffWait(min(self.cap, max(0.0, x - (memory or 0.0)) / 1.4 * self.base), x)
 
 
 def _jittered(value: float, jitter: str, spread: float, rand: Rand | None) -> float:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..exceptions import (
+    AddressRefusedError,
     CertificateError,
     ConfigurationError,
     HTTPRequestError,
@@ -38,7 +39,7 @@ STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 # With an idempotency key of ours these say that the first send is still being worked on, or was not the same.
 _ABOUT_THE_KEY = frozenset({409, 422})
 
-_FINAL_ERRORS = (CertificateError, PoolTimeoutError, ResponseBodyError, ResponseTooLargeError)
+_FINAL_ERRORS = (AddressRefusedError, CertificateError, PoolTimeoutError, ResponseBodyError, ResponseTooLargeError)
 
 _IS_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch  # RFC 9110 5.6.2
 

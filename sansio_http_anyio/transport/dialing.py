@@ -15,21 +15,18 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import zip_longest
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
-IPAddress = IPv4Address | IPv6Address
+from sansio_http import AddressRefusedError
+
+from .addresses import IPAddress, plain
 
 _STAGGER = 0.25  # seconds; RFC 8305 section 5
 _UNIX_AGAIN = 0.005  # seconds; a full queue of a Unix socket cannot be waited for
-
-
-class AddressRefusedError(PermissionError):
-    """The check refused every address of the host."""
 
 
 async def addresses_of(host: str, port: int, allow: Callable[[IPAddress], object] | None) -> list[tuple[int, Any]]:
@@ -50,16 +47,10 @@ async def addresses_of(host: str, port: int, allow: Callable[[IPAddress], object
         if allow is None or allow(plain(str(address[0]))):
             kept.append((family, address))
     if found and not kept:
-        raise AddressRefusedError(f"no address of {host} is allowed")
+        raise AddressRefusedError(f"no address of {host} is allowed by allow_address", phase="connect")
     first = [entry for entry in kept if entry[0] == kept[0][0]]
     second = [entry for entry in kept if entry[0] != kept[0][0]]
     return [entry for pair in zip_longest(first, second) for entry in pair if entry is not None]
-
-
-def plain(address: str) -> IPAddress:
-    """The address as a number; an IPv4 address that is written as an IPv6 one (``::ffff:127.0.0.1``) as what it is."""
-    number = ip_address(address.partition("%")[0])
-    return (number.ipv4_mapped or number) if isinstance(number, IPv6Address) else number
 
 
 async def dial(addresses: Sequence[tuple[int, Any]], local_address: str | None = None) -> socket.socket:

@@ -14,7 +14,6 @@ import h11
 import httpcore
 
 from sansio_http import (
-    CertificateError,
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
@@ -24,12 +23,10 @@ from sansio_http import (
     ProtocolError,
     ReadTimeoutError,
     Send,
-    TLSError,
     WriteTimeoutError,
 )
 
-from .httpcore_wire import HandshakeError
-from .reasons import reason
+from .reasons import reason, refused_ours, tls_failure
 
 E = TypeVar("E", bound=Exception)
 
@@ -48,6 +45,8 @@ _QUOTED = re.compile(r":? (?:b|bytearray\(b)['\"].*", re.DOTALL)
 
 def translate(error: Exception, send: Send) -> Exception:
     """What ``error`` means for ``send``; itself, where it is nobody's but the caller's own."""
+    if isinstance(error, HTTPRequestError) and error.method is None:  # the network knows of no request
+        return _caused(send.error(type(error), error.args[0]), error.__cause__)
     for timeout, (cls, message) in _TIMEOUTS.items():
         if isinstance(error, timeout):
             return send.error(cls, message)
@@ -59,6 +58,9 @@ def translate(error: Exception, send: Send) -> Exception:
         if str(error).startswith(_CUT_SHORT):
             return send.error(ConnectionLostError, "the server closed the connection too early")
         return send.error(ProtocolError, f"the answer is not valid HTTP: {_words(error)}")
+    alert = _behind(error, ssl.SSLError)
+    if alert is not None and refused_ours(alert):
+        return _caused(send.error(*tls_failure(alert)), alert)
     if isinstance(error, httpcore.NetworkError | ssl.SSLError):
         message = f"the connection was lost: {_reason(error)}"
         return _caused(send.error(ConnectionLostError, message), _behind(error, OSError))
@@ -69,10 +71,8 @@ def translate(error: Exception, send: Send) -> Exception:
 
 def _no_connection(error: httpcore.ConnectError, send: Send) -> HTTPRequestError:
     tls = _behind(error, ssl.SSLError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return _caused(send.error(CertificateError, f"certificate refused: {tls.verify_message}"), tls)
-    if tls is not None or isinstance(error, HandshakeError):
-        return _caused(send.error(TLSError, f"no TLS: {_reason(error)}"), tls)
+    if tls is not None:
+        return _caused(send.error(*tls_failure(tls)), tls)
     return _caused(send.error(ConnectError, f"no connection: {_reason(error)}"), _behind(error, OSError))
 
 

@@ -1,8 +1,8 @@
-"""What connections are made of: one deadline for connecting, and a socket that can be closed without awaiting.
+"""Our streams, as httpcore wants them; and a way to close its own without awaiting.
 
 httpcore 1.0.9 gives DNS and TCP one timeout and TLS another of the same length; it leaves the socket of a handshake
-that was cancelled open; and it closes by awaiting only, which a task that is cancelled natively cannot rely on, and a
-client that is garbage cannot do.
+that was cancelled open; it changes a TLS context that was given to it; and it closes by awaiting only, which a task
+that is cancelled natively cannot rely on, and a client that is garbage cannot do.
 """
 
 from __future__ import annotations
@@ -16,28 +16,26 @@ from typing import Any
 import anyio
 import httpcore
 
+from .network import Endpoint, Network
+from .reasons import reason
+from .streams import Stream
+
 CLOSE_TIMEOUT = 0.5
 """Seconds that closing may take under a shield."""
-
-
-class HandshakeError(httpcore.ConnectError):
-    """TCP is connected and TLS is not: httpcore tells no difference."""
 
 
 class Wire(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):
     """The one stream of one connection, which connects itself when it is asked to.
 
     Args:
-        connect_timeout: seconds for DNS, TCP and TLS together; None for no limit of its own.
+        network: connects, and says how long that may take.
+        endpoint: where to; what httpcore asks for is believed to be the same.
     """
 
-    def __init__(self, connect_timeout: float | None) -> None:
-        self._connect_timeout = connect_timeout
-        self._backend: Any = httpcore.AnyIOBackend()
-        self._deadline: float | None = None  # of connecting
-        self._inner: httpcore.AsyncNetworkStream = (
-            httpcore.AsyncNetworkStream()
-        )  # a stream of nothing, until there is one
+    def __init__(self, network: Network, endpoint: Endpoint) -> None:
+        self._network = network
+        self._endpoint = endpoint
+        self._stream: Stream | None = None
         self.closed = False
 
     async def connect_tcp(
@@ -48,30 +46,36 @@ class Wire(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Wire:
-        """Connect; the time that is left goes to the TLS handshake."""
-        limit = self._connect_timeout
-        self._deadline = None if limit is None else anyio.current_time() + limit
-        self._inner = await self._backend.connect_tcp(host, port, limit, local_address, socket_options)
+        """Connect, TLS included."""
+        self._stream = await self._network.connect(self._endpoint)
         return self
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> Wire:
-        """Speak TLS from here on, within what is left of the connect timeout."""
-        left = None if self._deadline is None else max(0.0, self._deadline - anyio.current_time())
-        try:
-            self._inner = await self._inner.start_tls(ssl_context, server_hostname, left)
-        except httpcore.ConnectError as error:
-            raise HandshakeError(*error.args) from error
+        """Nothing: it speaks TLS already."""
         return self
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """The next bytes; empty at the end."""
-        return await self._inner.read(max_bytes, timeout)
+        assert self._stream is not None
+        with anyio.move_on_after(timeout):
+            try:
+                return await self._stream.read()
+            except OSError as error:
+                raise httpcore.ReadError(reason(error)) from error
+        raise httpcore.ReadTimeout
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""
-        await self._inner.write(buffer, timeout)
+        assert self._stream is not None
+        with anyio.move_on_after(timeout) as scope:
+            try:
+                await self._stream.write(buffer)
+            except OSError as error:
+                raise httpcore.WriteError(reason(error)) from error
+        if scope.cancelled_caught:
+            raise httpcore.WriteTimeout
 
     async def aclose(self) -> None:
         """:meth:`close`, as httpcore calls it."""
@@ -80,11 +84,12 @@ class Wire(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):
     def close(self) -> None:
         """Close the connection now. Idempotent, never fails."""
         self.closed = True
-        close_now(self._inner)
+        if self._stream is not None:
+            self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks about the connection."""
-        return self._inner.get_extra_info(info)
+        return self._stream.readable() if info == "is_readable" and self._stream is not None else None
 
 
 def close_now(stream: httpcore.AsyncNetworkStream) -> None:

@@ -8,6 +8,7 @@ very turn in which its wait succeeds would hear of it only at the next one.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -17,7 +18,9 @@ import anyio.lowlevel
 
 from sansio_http import ConnectError, ConnectTimeoutError
 
-from .dialing import IPAddress, addresses_of, dial, dial_unix
+from ..config import ClientConfig
+from .addresses import IPAddress, is_public
+from .dialing import addresses_of, dial, dial_unix
 from .reasons import reason, tls_failure
 from .streams import Stream, TLSEngine, stream_over
 from .tls import Trust
@@ -71,6 +74,20 @@ class Network:
         self._allow_address = allow_address
         self._local_address = local_address
         self._unix_socket = unix_socket
+        self._context: ssl.SSLContext | None = None  # once it was needed
+
+    @classmethod
+    def of(cls, config: ClientConfig) -> Network:
+        """By what ``config`` says."""
+        allow = config.allow_address
+        return cls(
+            connect_timeout=config.connect_timeout,
+            trust=config.trust(),
+            server_name=config.server_name,
+            allow_address=None if allow == "any" else is_public if allow == "public" else allow,
+            local_address=config.local_address,
+            unix_socket=None if config.unix_socket is None else str(config.unix_socket),
+        )
 
     def endpoint(self, scheme: str, host: str, port: int) -> Endpoint:
         """The place that a URL with these parts names."""
@@ -89,8 +106,9 @@ class Network:
 
         Raises:
             ConnectTimeoutError: ``connect_timeout`` is over.
-            ConnectError: the name does not resolve, the peer refused or cannot be reached (``__cause__`` says which),
-                or the address is not allowed.
+            ConnectError: the name does not resolve, the peer refused or cannot be reached (``__cause__`` says which).
+            AddressRefusedError: no address of the host is allowed.
+            ConfigurationError: a file that TLS needs is gone.
             CertificateError: the server's certificate is not acceptable, or it did not accept ours.
             TLSError: the handshake failed otherwise.
         """
@@ -100,7 +118,10 @@ class Network:
         raise ConnectTimeoutError("connecting took too long", phase="connect")
 
     async def _connect(self, endpoint: Endpoint) -> Stream:
-        context = None if endpoint.trust is None else await endpoint.trust.context()
+        context: ssl.SSLContext | None = None
+        if endpoint.trust is not None:
+            # Held here: it would go with the last connection, and the next one would have to wait for another.
+            context = self._context = self._context or await endpoint.trust.context()
         try:
             sock = await self._dial(endpoint)
         except OSError as error:

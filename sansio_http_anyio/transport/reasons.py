@@ -10,10 +10,11 @@ from errno import errorcode
 from sansio_http import CertificateError, TLSError
 
 # Alerts by which a server says that it wants a certificate of ours, or another one. In TLS 1.3 they come after the
-# handshake, at the first read.
+# handshake, at the first read. Before, a server that was shown none may have no better word than "handshake failure";
+# that can also mean that there is no cipher in common, and asking again is as useless then.
 _ABOUT_OURS = frozenset(
     "CERTIFICATE_REQUIRED BAD_CERTIFICATE UNSUPPORTED_CERTIFICATE CERTIFICATE_REVOKED CERTIFICATE_EXPIRED"
-    " CERTIFICATE_UNKNOWN UNKNOWN_CA ACCESS_DENIED".split()
+    " CERTIFICATE_UNKNOWN UNKNOWN_CA ACCESS_DENIED HANDSHAKE_FAILURE".split()
 )
 
 

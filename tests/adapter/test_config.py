@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import ssl
 from http import HTTPMethod
 from typing import Any
 
@@ -20,7 +21,8 @@ from sansio_http import (
     QuotaBudget,
     RetryPolicy,
 )
-from sansio_http_anyio import ClientConfig
+from sansio_http_anyio import ClientConfig, UnverifiedTLSWarning
+from tests.adapter.raw_server import SELF_SIGNED
 
 DEFAULTS: dict[str, Any] = {
     # The user's own.
@@ -45,6 +47,13 @@ DEFAULTS: dict[str, Any] = {
     "retry_backoff": "exponential",
     "retry_jitter": "full",
     "retry_budget": 500.0,
+    "client_certificate": None,
+    "client_key": None,
+    "client_key_password": None,
+    "server_name": None,
+    "allow_address": "any",
+    "local_address": None,
+    "unix_socket": None,
     "retry_after_max": 120.0,
     "retry_after_clamp": None,
     "retry_hints": (),
@@ -58,6 +67,9 @@ DEFAULTS: dict[str, Any] = {
     "allow_absolute_urls": False,
     "params_style": "repeat",
 }
+
+
+CERTIFICATE = str(SELF_SIGNED)
 
 
 def config_of(**values: Any) -> ClientConfig:
@@ -86,6 +98,12 @@ def test_every_field_is_documented() -> None:
     [
         ("timeout", None),
         ("timeout", 0.001),
+        ("verify_ssl", CERTIFICATE),
+        ("server_name", "example.com"),
+        ("allow_address", "public"),
+        ("allow_address", bool),
+        ("local_address", "::1"),
+        ("unix_socket", "/run/api.sock"),
         ("pool_timeout", 0),
         ("max_connections", 1),
         ("max_keepalive_connections", 0),
@@ -111,6 +129,19 @@ def test_every_field_is_documented() -> None:
 )
 def test_the_ends_of_the_ranges(field: str, value: Any) -> None:
     assert getattr(config_of(**{field: value}), field) == value
+
+
+@pytest.mark.parametrize("word", [False, "false", "No", "0", "off"])
+def test_whoever_checks_no_certificates_is_warned(word: Any) -> None:
+    with pytest.warns(UnverifiedTLSWarning) as warned:
+        assert config_of(verify_ssl=word).verify_ssl is False
+    assert len(warned) == 1
+
+
+def test_the_words_for_checking_certificates() -> None:
+    assert config_of(verify_ssl="yes").verify_ssl is True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert config_of(verify_ssl=context).verify_ssl is context
 
 
 def test_methods_in_any_case_and_from_the_standard_library() -> None:
@@ -141,7 +172,15 @@ FINITE = "Input should be a finite number"
         ("keepalive_expiry", -1, ZERO_OR_MORE),
         ("follow_redirects", "perhaps", "Input should be a valid boolean"),
         ("max_redirects", 0, "Input should be greater than or equal to 1"),
-        ("verify_ssl", None, "Input should be a valid boolean"),
+        ("verify_ssl", None, "it is True, False, the path of a PEM file or directory, or an ssl.SSLContext"),
+        ("verify_ssl", "/no/such", "it is True, False, or the path of a PEM file or directory that exists"),
+        ("client_certificate", "/no/such", "it is the path of a file that exists"),
+        ("client_key", "", "it is the path of a file that exists"),
+        ("server_name", "", "it is a host name in ASCII"),
+        ("server_name", "b\u00fccher.example", "it is a host name in ASCII"),
+        ("allow_address", "private", "it is 'any', 'public', or a function of an IP address"),
+        ("local_address", "localhost", "it is an IP address"),
+        ("unix_socket", "", "it is a path"),
         ("retry_attempts", -1, ZERO_OR_MORE),
         ("retry_backoff_factor", -1, ZERO_OR_MORE),
         ("retry_max_delay", math.inf, FINITE),
@@ -170,6 +209,7 @@ def test_a_wrong_field_is_named_with_its_value_and_what_is_allowed(field: str, v
 
 def test_every_field_can_be_wrong() -> None:
     told = refused(**dict.fromkeys(ClientConfig.model_fields, object()))
+    told = told.replace("client_key_password: what was given", "client_key_password: <object object")  # never shown
     assert re.findall(r"ClientConfig\.(\w+): <object object", told) == [*ClientConfig.model_fields]
 
 

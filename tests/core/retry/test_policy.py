@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_http import (
+    AddressRefusedError,
     AttemptTimeoutError,
     Body,
     CertificateError,
@@ -175,6 +176,7 @@ def test_the_caller_can_vouch_for_a_request(vouched):
 @pytest.mark.parametrize(
     "error",
     [
+        AddressRefusedError(),
         CertificateError(),
         PoolTimeoutError(),
         ResponseBodyError(),
