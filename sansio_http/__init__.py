@@ -53,6 +53,7 @@ from .circuit_breaker import (
     diagram,
     is_failure,
 )
+from .cookies import CookieStore
 from .exceptions import (
     AttemptTimeoutError,
     AuthenticationError,
@@ -78,13 +79,15 @@ from .exceptions import (
     ResponseBodyError,
     ResponseDecodeError,
     ResponseTooLargeError,
+    ResponseValidationError,
     RetryExhaustedError,
     TLSError,
     TokenError,
     TotalTimeoutError,
     WriteTimeoutError,
 )
-from .fields.media_type import charset
+from .fields.media_type import charset, is_json
+from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import Hedging
@@ -98,6 +101,7 @@ from .models import (
     PreparedRequest,
     ResponseBody,
 )
+from .multipart import PART_END, multipart_end, multipart_fields, multipart_head, multipart_type
 from .notes import (
     BodyRead,
     CallEnded,
@@ -118,7 +122,7 @@ from .query import ParamsStyle, QueryParams, QueryValue
 from .rate_limiter import Claimed, Concurrency, Limiter, Refused, Reservation, SlidingWindow, Slot, TokenBucket
 from .redirects import RedirectPolicy, portable_headers
 from .retry import ExponentialBackoff, Jitter, Retry, RetryPolicy, Stop
-from .serializers import bytes_body, form_body, json_body, text_body
+from .serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
 from .templates import PathParams, expand
 from .urls import join, normalise, origin, parse_base, redact, split
@@ -126,6 +130,7 @@ from .urls import join, normalise, origin, parse_base, redact, split
 __version__ = "0.1.0"
 
 __all__ = [
+    "PART_END",
     "TRANSITIONS",
     "APIKey",
     "ActiveAuth",
@@ -161,6 +166,7 @@ __all__ = [
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "CookieStore",
     "Digest",
     "DriverError",
     "Ended",
@@ -179,6 +185,7 @@ __all__ = [
     "HeadersLike",
     "Hedging",
     "InvalidRequestError",
+    "JSONSerializer",
     "Jitter",
     "Keyed",
     "Limiter",
@@ -196,6 +203,7 @@ __all__ = [
     "PoolTimeoutError",
     "PooledConnection",
     "PreparedRequest",
+    "ProblemDetails",
     "Progress",
     "ProtocolError",
     "QueryParams",
@@ -217,6 +225,7 @@ __all__ = [
     "ResponseDecodeError",
     "ResponseParser",
     "ResponseTooLargeError",
+    "ResponseValidationError",
     "Retry",
     "RetryExhaustedError",
     "RetryPolicy",
@@ -224,6 +233,7 @@ __all__ = [
     "Reuse",
     "Send",
     "SendEnded",
+    "Serializer",
     "ServerLimit",
     "Signer",
     "SlidingWindow",
@@ -256,8 +266,13 @@ __all__ = [
     "expand",
     "form_body",
     "is_failure",
+    "is_json",
     "join",
     "json_body",
+    "multipart_end",
+    "multipart_fields",
+    "multipart_head",
+    "multipart_type",
     "normalise",
     "origin",
     "parse_base",

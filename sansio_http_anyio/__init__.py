@@ -31,6 +31,7 @@ from sansio_http import (
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
+    CookieStore,
     ExponentialBackoff,
     Headers,
     HTTPClientError,
@@ -40,6 +41,7 @@ from sansio_http import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    JSONSerializer,
     Keyed,
     Limiter,
     NoAuth,
@@ -47,6 +49,7 @@ from sansio_http import (
     Policies,
     PoolTimeoutError,
     PreparedRequest,
+    ProblemDetails,
     ProtocolError,
     RateLimitError,
     ReadTimeoutError,
@@ -58,10 +61,12 @@ from sansio_http import (
     ResponseBodyError,
     ResponseDecodeError,
     ResponseTooLargeError,
+    ResponseValidationError,
     RetryExhaustedError,
     Retrying,
     RetryPolicy,
     SendEnded,
+    Serializer,
     ServerLimit,
     Stopped,
     TLSError,
@@ -96,12 +101,16 @@ from .auth import (
 from .circuit_breaker import CircuitBreaker
 from .client import AsyncHTTPClient
 from .config import ClientConfig
+from .cookies import Cookie, CookieJar
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
 from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
+from .serializers import MsgspecSerializer, OrjsonSerializer
 from .streaming import ResponseStream, StreamedResponse
 from .transport import HttpcoreTransport, Transport
+from .typed import validated
+from .uploads import Content, FileContent, Files
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -134,8 +143,14 @@ __all__ = [
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionLostError",
+    "Content",
+    "Cookie",
+    "CookieJar",
+    "CookieStore",
     "DigestAuth",
     "ExponentialBackoff",
+    "FileContent",
+    "Files",
     "HTTPClientError",
     "HTTPMethod",
     "HTTPRequest",
@@ -146,12 +161,14 @@ __all__ = [
     "Headers",
     "HttpcoreTransport",
     "InvalidRequestError",
+    "JSONSerializer",
     "Keyed",
     "Limiter",
     "LoggingMiddleware",
     "MetricsMiddleware",
     "MetricsSnapshot",
     "Middleware",
+    "MsgspecSerializer",
     "NetrcAuth",
     "NoAuth",
     "Note",
@@ -159,9 +176,11 @@ __all__ = [
     "OAuth2Options",
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",
+    "OrjsonSerializer",
     "Policies",
     "PoolTimeoutError",
     "PreparedRequest",
+    "ProblemDetails",
     "ProtocolError",
     "RateLimitError",
     "RateLimiter",
@@ -177,11 +196,13 @@ __all__ = [
     "ResponseDecodeError",
     "ResponseStream",
     "ResponseTooLargeError",
+    "ResponseValidationError",
     "RetryExhaustedError",
     "RetryMiddleware",
     "RetryPolicy",
     "Retrying",
     "SendEnded",
+    "Serializer",
     "ServerLimit",
     "Settings",
     "SlidingWindowRateLimiter",
@@ -204,6 +225,7 @@ __all__ = [
     "by_route",
     "drive",
     "origin",
+    "validated",
 ]
 
 

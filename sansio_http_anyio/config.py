@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sansio_http import ConfigurationError, ExponentialBackoff, RetryPolicy
+from sansio_http import ConfigurationError, ExponentialBackoff, RedirectPolicy, RetryPolicy
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Status = Annotated[int, Field(ge=400, le=599)]
+
+
+def _header_name(name: str) -> str:
+    """The name in lower case; ConfigurationError, which is a ValueError, where no redirect may take it along."""
+    return next(iter(RedirectPolicy(headers=frozenset({name})).headers))
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 class ClientConfig(BaseModel):
@@ -30,6 +38,7 @@ class ClientConfig(BaseModel):
         keepalive_expiry: how long an idle connection is kept.
         follow_redirects: follow redirects (at most ``max_redirects``); else they are returned.
         max_redirects: per attempt, 1 or more.
+        redirect_headers: names of headers that go along to another origin too; those of secrets should not.
         verify_ssl: check the server's certificate. False is for tests only.
         retry_attempts: retries after the first attempt; 0 turns retrying off.
         retry_backoff_factor: before retry n = 0, 1, ... a random part of ``min(retry_max_delay, factor * 2**n)``.
@@ -66,6 +75,7 @@ class ClientConfig(BaseModel):
     keepalive_expiry: Amount = 30.0
     follow_redirects: bool = False
     max_redirects: int = Field(default=20, ge=1)
+    redirect_headers: frozenset[HeaderName] = frozenset()
     verify_ssl: bool = True
     retry_attempts: int = Field(default=3, ge=0)
     retry_backoff_factor: Amount = 1.0

@@ -24,6 +24,7 @@ FROM_TEXT: dict[str, tuple[str, Any]] = {
     "keepalive_expiry": ("9", 9.0),
     "follow_redirects": ("true", True),
     "max_redirects": ("3", 3),
+    "redirect_headers": ("X-A, x-b", {"x-a", "x-b"}),
     "verify_ssl": ("0", False),
     "retry_attempts": ("1", 1),
     "retry_backoff_factor": ("0.25", 0.25),
@@ -33,10 +34,13 @@ FROM_TEXT: dict[str, tuple[str, Any]] = {
     "retry_after_max": ("6", 6.0),
     "on_exhausted": ("return", "return"),
     "idempotency_key": ("auto", "auto"),
+    "params_style": ("comma", "comma"),
+    "allow_absolute_urls": ("yes", True),
     "error_body_limit": ("1024", 1024),
     "max_response_size": ("4096", 4096),
 }
 WRONG_TEXT = {
+    "redirect_headers": "X-A,a b",
     "verify_ssl": "perhaps",
     "follow_redirects": "2",
     "retry_statuses": "429,abc",
