@@ -198,7 +198,7 @@ async def test_what_an_iterator_raises_is_what_the_caller_gets(server: MockServe
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"data": iter(["text"])}, "data: the iterator gave a str; it must give bytes"),
+    ({"data": lambda: iter(["text"])}, "data: the iterator gave a str; it must give bytes"),
     ({"data": lambda: 5}, "data: the function gave a int; it must give an iterator of bytes"),
     ({"data": lambda: b"x"}, "data: the function gave a bytes; it must give an iterator of bytes"),
     ({"data": 5}, "data: int is not allowed; it is a mapping, pairs, str, bytes, a file"),
