@@ -53,6 +53,7 @@ from .circuit_breaker import (
     diagram,
     is_failure,
 )
+from .cookies import CookieStore
 from .exceptions import (
     AddressRefusedError,
     AttemptTimeoutError,
@@ -79,13 +80,15 @@ from .exceptions import (
     ResponseBodyError,
     ResponseDecodeError,
     ResponseTooLargeError,
+    ResponseValidationError,
     RetryExhaustedError,
     TLSError,
     TokenError,
     TotalTimeoutError,
     WriteTimeoutError,
 )
-from .fields.media_type import charset
+from .fields.media_type import charset, is_json
+from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import FixedHedging, Hedging, QuantileHedging
@@ -99,6 +102,7 @@ from .models import (
     PreparedRequest,
     ResponseBody,
 )
+from .multipart import PART_END, multipart_end, multipart_fields, multipart_head, multipart_type
 from .notes import (
     BodyRead,
     CallEnded,
@@ -158,7 +162,7 @@ from .retry import (
     Stop,
     ThrottlingBudget,
 )
-from .serializers import bytes_body, form_body, json_body, text_body
+from .serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
 from .templates import PathParams, expand
 from .urls import join, normalise, origin, parse_base, redact, split
@@ -168,6 +172,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AIMD",
     "GCRA",
+    "PART_END",
     "TRANSITIONS",
     "APIKey",
     "ActiveAuth",
@@ -210,6 +215,7 @@ __all__ = [
     "ConnectTimeoutError",
     "ConnectionLostError",
     "ConstantBackoff",
+    "CookieStore",
     "Cubic",
     "Decision",
     "Digest",
@@ -234,6 +240,7 @@ __all__ = [
     "Hedged",
     "Hedging",
     "InvalidRequestError",
+    "JSONSerializer",
     "Jitter",
     "Keyed",
     "Limiter",
@@ -254,6 +261,7 @@ __all__ = [
     "PoolTimeoutError",
     "PooledConnection",
     "PreparedRequest",
+    "ProblemDetails",
     "Progress",
     "ProtocolError",
     "QuantileHedging",
@@ -277,6 +285,7 @@ __all__ = [
     "ResponseDecodeError",
     "ResponseParser",
     "ResponseTooLargeError",
+    "ResponseValidationError",
     "Retry",
     "RetryBudget",
     "RetryExhaustedError",
@@ -286,6 +295,7 @@ __all__ = [
     "Rule",
     "Send",
     "SendEnded",
+    "Serializer",
     "ServerLimit",
     "ServerQuota",
     "Signer",
@@ -323,8 +333,13 @@ __all__ = [
     "expand",
     "form_body",
     "is_failure",
+    "is_json",
     "join",
     "json_body",
+    "multipart_end",
+    "multipart_fields",
+    "multipart_head",
+    "multipart_type",
     "normalise",
     "origin",
     "parse_base",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .telling import tell_attempts
 
 if TYPE_CHECKING:
+    from .fields.problem import ProblemDetails
     from .models import Attempt, HTTPResponse
 
 Phase = Literal["queue", "connect", "send", "head", "body"]
@@ -179,6 +180,11 @@ class HTTPResponseError(HTTPClientError):
         self.message = message
         self.response = response
 
+    @property
+    def problem(self) -> ProblemDetails | None:
+        """What the server says went wrong, where it says so by RFC 9457 (``application/problem+json``)."""
+        return None if self.response is None else self.response.problem
+
 
 class RateLimitError(HTTPResponseError):
     """Too many requests: the server said 429, or our own limiter refused.
@@ -322,6 +328,25 @@ class ResponseDecodeError(HTTPClientError, ValueError):
     def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
+
+
+class ResponseValidationError(HTTPClientError, ValueError):
+    """The answer is JSON, and not of the type that was asked for.
+
+    Args:
+        message: which fields are wrong, and how; types and sizes of what came, never values.
+        response: the answer, which still holds the raw ``content``.
+        problems: for each wrong field its place, as in ``[3].address.zip``, and what is wrong with it.
+
+    Attributes:
+        status_code: of the answer.
+    """
+
+    def __init__(self, message: str, response: HTTPResponse, problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.response = response
+        self.status_code = response.status_code
+        self.problems = problems
 
 
 class ResponseTooLargeError(HTTPRequestError):

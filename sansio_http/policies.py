@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from . import presets
 from .auth import ActiveAuth, Auth, Signer, active_parts
 from .circuit_breaker import Circuit
+from .cookies import CookieStore
 from .exceptions import ConfigurationError
 from .hedging import Hedging
 from .keyed import Keyed
@@ -47,6 +48,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "limiter": (Limiter, Keyed, tuple),
     "slots": (Concurrency,),
     "redirects": (RedirectPolicy,),
+    "cookies": (CookieStore,),
 }
 
 
@@ -73,6 +75,7 @@ class Policies:
             credentials, in lower case; None for that of the call's own URL.
         hooks: looked through on every send and answer; the last one sees the answer first.
         redirects: follows redirects; None returns them as they are.
+        cookies: asked for cookies for each send, and told of those that each answer sets. Needs ``wall``.
         hedging: puts a second send beside a slow one.
         attempt_timeout: seconds for one attempt, from when it gets its place; None for what is left of the call.
         pool_timeout: seconds to wait for a slot at most; None for what is left of the call, 0 never waits.
@@ -107,6 +110,7 @@ class Policies:
     auth_origin: str | None = None
     hooks: tuple[AttemptHook, ...] = ()
     redirects: RedirectPolicy | None = None
+    cookies: CookieStore | None = None
     hedging: Hedging | None = None
     attempt_timeout: float | None = None
     pool_timeout: float | None = None
@@ -129,7 +133,7 @@ class Policies:
             _check_limiters(self.limiter)
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kinds):
+            if value is not None and (isinstance(value, type) or not isinstance(value, kinds)):
                 allowed = " or ".join(kind.__name__ for kind in kinds)
                 raise ConfigurationError(f"Policies.{name}: {type(value).__name__} is not allowed; it is {allowed}")
         limit, patience = self.attempt_timeout, self.pool_timeout
@@ -148,7 +152,7 @@ class Policies:
         if self.signer is not None and self.wall is None:
             raise ConfigurationError("Policies.wall: needed for a signer; give time.time")
         active = active_parts(self.auth)
-        told = self.hooks or self.redirects or self.ask_auth or self.ask_limiter or active
+        told = self.hooks or self.redirects or self.ask_auth or self.ask_limiter or active or self.cookies is not None
         object.__setattr__(self, "active", active)
         object.__setattr__(self, "plain", not told)
         object.__setattr__(self, "keyed", keyed)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from .cookies import add_cookies, keep_cookies
 from .exceptions import ConfigurationError
 from .ledger import Ledger
 from .models import HTTPRequest, HTTPResponse
@@ -75,9 +76,13 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
     """
     policies = ledger.policies
     seen: list[tuple[str, str]] = []
+    history: tuple[HTTPResponse, ...] = ()
+    cookies = policies.cookies
     answers = 0  # 401s that were answered
     while True:
         sent = request.copy()
+        if cookies is not None:
+            add_cookies(sent, cookies)
         for hook in policies.hooks:
             sent = _or_same((yield Question(hook.process_request, sent)), sent)
         if at_home := is_home(sent.url, home):
@@ -97,6 +102,8 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
         response: HTTPResponse = answer
 
         signed = row.signed
+        if cookies is not None:
+            keep_cookies(response, signed.url, cookies, policies.wall)
         for hook in reversed(policies.hooks):
             process = partial(hook.process_response, request=signed)
             response = _or_same((yield Question(process, response, early=False)), response)
@@ -109,7 +116,9 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
         # What follows is built from the request without credentials: they cannot travel on by accident.
         following = policies.redirects.follow(request, response, seen) if policies.redirects is not None else None
         if following is None:
+            response.history = history
             return response
+        history += (response,)
         row.redirected(response, following)
         request = following
 

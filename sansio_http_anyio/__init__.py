@@ -38,6 +38,7 @@ from sansio_http import (
     ConnectionLostError,
     ConnectTimeoutError,
     ConstantBackoff,
+    CookieStore,
     Cubic,
     Decision,
     ExponentialBackoff,
@@ -53,6 +54,7 @@ from sansio_http import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    JSONSerializer,
     Keyed,
     Limiter,
     LinearBackoff,
@@ -62,6 +64,7 @@ from sansio_http import (
     Policies,
     PoolTimeoutError,
     PreparedRequest,
+    ProblemDetails,
     ProtocolError,
     QuantileHedging,
     QuotaBudget,
@@ -75,11 +78,13 @@ from sansio_http import (
     ResponseBodyError,
     ResponseDecodeError,
     ResponseTooLargeError,
+    ResponseValidationError,
     RetryBudget,
     RetryExhaustedError,
     Retrying,
     RetryPolicy,
     SendEnded,
+    Serializer,
     ServerLimit,
     ServerQuota,
     SlidingCounter,
@@ -122,6 +127,7 @@ from .circuit_breaker import CircuitBreaker
 from .client import AsyncHTTPClient
 from .config import ClientConfig
 from .connection_fields import UnverifiedTLSWarning
+from .cookies import Cookie, CookieJar
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
@@ -135,8 +141,11 @@ from .rate_limiter import (
     TokenBucketRateLimiter,
     hold,
 )
+from .serializers import MsgspecSerializer, OrjsonSerializer
 from .streaming import ResponseStream, StreamedResponse
 from .transport import HttpcoreTransport, Transport
+from .typed import validated
+from .uploads import Content, FileContent, Files
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -178,10 +187,16 @@ __all__ = [
     "ConnectTimeoutError",
     "ConnectionLostError",
     "ConstantBackoff",
+    "Content",
+    "Cookie",
+    "CookieJar",
+    "CookieStore",
     "Cubic",
     "Decision",
     "DigestAuth",
     "ExponentialBackoff",
+    "FileContent",
+    "Files",
     "FixedHedging",
     "GCRARateLimiter",
     "Gradient2",
@@ -197,6 +212,7 @@ __all__ = [
     "Hedging",
     "HttpcoreTransport",
     "InvalidRequestError",
+    "JSONSerializer",
     "Keyed",
     "Limiter",
     "LinearBackoff",
@@ -204,6 +220,7 @@ __all__ = [
     "MetricsMiddleware",
     "MetricsSnapshot",
     "Middleware",
+    "MsgspecSerializer",
     "NetrcAuth",
     "NoAuth",
     "Note",
@@ -211,10 +228,12 @@ __all__ = [
     "OAuth2Options",
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",
+    "OrjsonSerializer",
     "PercentBudget",
     "Policies",
     "PoolTimeoutError",
     "PreparedRequest",
+    "ProblemDetails",
     "ProtocolError",
     "QuantileHedging",
     "QuotaBudget",
@@ -232,12 +251,14 @@ __all__ = [
     "ResponseDecodeError",
     "ResponseStream",
     "ResponseTooLargeError",
+    "ResponseValidationError",
     "RetryBudget",
     "RetryExhaustedError",
     "RetryMiddleware",
     "RetryPolicy",
     "Retrying",
     "SendEnded",
+    "Serializer",
     "ServerLimit",
     "ServerQuota",
     "Settings",
@@ -270,6 +291,7 @@ __all__ = [
     "drive",
     "hold",
     "origin",
+    "validated",
 ]
 
 

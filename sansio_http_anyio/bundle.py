@@ -81,7 +81,7 @@ def bundle(
 
 
 def completed(policies: Policies, defaults: Policies) -> Policies:
-    """A bundle with the sources of chance and time, the slots and the retry budget, that it was not given.
+    """A bundle with the sources of chance and time, the slots, the retry budget and the cookies that it was not given.
 
     Raises:
         ConfigurationError: it is none.
@@ -93,6 +93,7 @@ def completed(policies: Policies, defaults: Policies) -> Policies:
         retry_budget=policies.retry_budget or defaults.retry_budget,
         auth_origin=policies.auth_origin or defaults.auth_origin,
         background=policies.background or defaults.background,
+        cookies=defaults.cookies if policies.cookies is None else policies.cookies,
         rand=policies.rand or random.random,
         entropy=policies.entropy or os.urandom,
         wall=policies.wall or time.time,
@@ -125,11 +126,16 @@ def chain_of(field: str, middlewares: Iterable[Middleware]) -> tuple[Middleware,
     return tuple(checked(field, each, Middleware, "a list of instances of Middleware subclasses") for each in several)
 
 
+def redirects_of(config: ClientConfig) -> RedirectPolicy:
+    """How redirects are followed where they are."""
+    return RedirectPolicy(config.max_redirects, config.redirect_headers)
+
+
 def _configured(config: ClientConfig) -> Policies:
     return Policies(
         retry=config.retry_policy(),
         hedging=config.hedging(),
-        redirects=RedirectPolicy(config.max_redirects) if config.follow_redirects else None,
+        redirects=redirects_of(config) if config.follow_redirects else None,
         attempt_timeout=config.attempt_timeout,
         pool_timeout=config.pool_timeout,
     )

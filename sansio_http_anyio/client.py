@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Unpack
+from typing import Any, TypeVar, Unpack, overload
 
 import anyio.lowlevel
 
@@ -15,6 +15,7 @@ from sansio_http import (
     Call,
     ClientClosedError,
     ConfigurationError,
+    CookieStore,
     Decision,
     Headers,
     HeadersLike,
@@ -22,6 +23,7 @@ from sansio_http import (
     InvalidRequestError,
     Policies,
     QueryParams,
+    Serializer,
     __version__,
     origin,
     parse_base,
@@ -36,12 +38,16 @@ from .driver import Run, drive
 from .middleware.base import Middleware
 from .options import RequestOptions, merged, overlaid
 from .preparation import Preparation
+from .serializers import STANDARD, serializer_of
+from .sources import Source
 from .streaming import ResponseStream
 from .transport.base import Transport
 from .transport.httpcore import HttpcoreTransport
+from .typed import validator
 from .verbs import Verbs
 
 _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
+T = TypeVar("T")
 
 
 class AsyncHTTPClient(Verbs):
@@ -60,6 +66,8 @@ class AsyncHTTPClient(Verbs):
         transport: puts requests on the wire; by default httpcore's pool. The client closes it.
         headers: sent with every request.
         params: sent with every request.
+        cookies: keeps what servers set, and gives it back to them: a :class:`CookieJar`, or one of your own.
+        serializer: reads and writes JSON; by default the standard library does.
         clock: monotonic seconds.
         on_decision: told of every :data:`~sansio_http.Decision` as it is made: that a retry follows, or none, or that a
             hedge went out or was skipped, and why. A :class:`Middleware` is told of more. Do not block in it; an
@@ -85,6 +93,8 @@ class AsyncHTTPClient(Verbs):
         transport: Transport | None = None,
         headers: HeadersLike | None = None,
         params: QueryParams | None = None,
+        cookies: CookieStore | None = None,
+        serializer: Serializer | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_decision: Callable[[Decision], object] | None = None,
     ) -> None:
@@ -109,7 +119,10 @@ class AsyncHTTPClient(Verbs):
             defaults = overlaid(built_in, headers), merged({}, params)
         except InvalidRequestError as error:
             raise ConfigurationError(str(error)) from None
-        self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults)
+        if cookies is not None:
+            self._policies = replace(self._policies, cookies=cookies)
+        self._serializer = serializer_of(serializer)
+        self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults, self._serializer)
         self._running: set[Run] = set()
         self._loop: object = None
         self._closed = False
@@ -136,25 +149,45 @@ class AsyncHTTPClient(Verbs):
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
+    @overload
+    async def request(
+        self, method: str, url: str, *, response_type: None = None, **options: Unpack[RequestOptions]
+    ) -> HTTPResponse: ...
+    @overload
+    async def request(
+        self, method: str, url: str, *, response_type: type[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
+    @overload
+    async def request(self, method: str, url: str, *, response_type: Any, **options: Unpack[RequestOptions]) -> Any: ...
+    async def request(
+        self, method: str, url: str, *, response_type: Any = None, **options: Unpack[RequestOptions]
+    ) -> Any:
         """Make a call and read the whole answer.
 
         Args:
             method: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS or TRACE.
             url: a path under ``base_url``, or a template of one, such as ``/users/{id}``, where ``path`` is given.
+            response_type: what the answer's JSON is to be: a pydantic model, a dataclass, a TypedDict, a union,
+                ``list[User]``: whatever pydantic knows.
             options: see :class:`RequestOptions`.
 
         Returns:
-            The answer, whatever its status, unless the retry policy gave up on it.
+            The answer, whatever its status, unless the retry policy gave up on it. With ``response_type``: an instance
+            of that type.
 
         Raises:
             InvalidRequestError: it cannot be sent as it is; nothing was sent.
             HTTPRequestError: there was no answer.
             RetryExhaustedError, RateLimitError: the answer could have been retried, and no retry follows.
+            HTTPResponseError: with ``response_type``, the status is 400 or above.
+            ResponseValidationError, ResponseDecodeError: the answer is not of ``response_type``, or not JSON.
             CircuitBreakerOpenError: the circuit breaker let nothing through.
             ClientClosedError: the client was closed, or belongs to another event loop.
         """
-        return await self._perform(method, url, False, options)
+        if response_type is None:
+            return await self._perform(method, url, False, options)
+        validate = validator(response_type)  # before anything is sent
+        return validate(await self._perform(method, url, False, options))
 
     def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> ResponseStream:
         """Make a call and read its answer piece by piece: ``async with client.stream("GET", "/big") as response``.
@@ -178,15 +211,24 @@ class AsyncHTTPClient(Verbs):
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}; the options of a request are {allowed}")
         run = Run(self._clock)
         self._running.add(run)
+        source: Source | None = None  # of the body, while it is ours to close
         try:
             request, policies = self._preparation.request(method, url, **options)
+            if request.body is not None and isinstance(request.body.source, Source):
+                source = request.body.source
             request = await self._chain.request(request, self, run)
             live = 1 if policies.hedging is None else _MOST_LIVE
             call = Call(request, policies, stream=stream, listen=self._chain.observe is not None, max_live=live)
             response = await drive(call, self._transport, self._clock, self._chain.observe, run)
+            if self._serializer is not STANDARD:
+                response.loads = self._serializer.loads
+            if response.body is not None:
+                source = None  # it may still be read, while the answer is
             return await self._chain.response(response, request)
         finally:
             self._running.discard(run)
+            if source is not None:
+                await source.aclose()
 
     # --- life ------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,6 +32,7 @@ from sansio_http import (
     LinearBackoff,
     QuantileHedging,
     QuotaBudget,
+    RedirectPolicy,
     RetryBudget,
     RetryPolicy,
 )
@@ -53,6 +55,14 @@ Password = Annotated[SecretStr | str | None, PlainValidator(fields.password)]
 AddressCheck = Annotated[
     Literal["any", "public"] | Callable[[IPv4Address | IPv6Address], object], PlainValidator(fields.address_check)
 ]
+
+
+def _header_name(name: str) -> str:
+    """The name in lower case; ConfigurationError, which is a ValueError, where no redirect may take it along."""
+    return next(iter(RedirectPolicy(headers=frozenset({name})).headers))
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 class ClientConfig(BaseModel):
@@ -83,6 +93,7 @@ class ClientConfig(BaseModel):
             a function takes an ``ipaddress`` object, and what it denies is refused.
         local_address: an IP address of this machine's to connect from.
         unix_socket: the path of a Unix socket to connect to, whatever the URL's host.
+        redirect_headers: names of headers that go along to another origin too; those of secrets should not.
         retry_attempts: retries after the first attempt; 0 turns retrying off.
         retry_backoff: how the wait before retry n = 0, 1, ... grows: ``exponential`` is ``factor * 2**n``, ``linear``
             is ``factor * (n + 1)``, ``constant`` is ``factor``.
@@ -139,6 +150,7 @@ class ClientConfig(BaseModel):
     allow_address: AddressCheck = "any"
     local_address: Address = None
     unix_socket: SocketPath = None
+    redirect_headers: frozenset[HeaderName] = frozenset()
     retry_attempts: int = Field(default=3, ge=0)
     retry_backoff: Literal["exponential", "linear", "constant"] = "exponential"
     retry_backoff_factor: Amount = 1.0

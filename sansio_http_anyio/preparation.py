@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from sansio_http import (
+    Body,
     Headers,
     HeadersLike,
     HTTPRequest,
+    InvalidRequestError,
     ParamsStyle,
     PathParams,
     Policies,
     QueryParams,
+    Serializer,
     expand,
     join,
     normalise,
@@ -23,9 +27,10 @@ from sansio_http import (
 )
 
 from .auth import AnyAuth
-from .bundle import completed, with_auth
+from .bundle import completed, redirects_of, with_auth
 from .config import ClientConfig
-from .options import body_of, merged, overlaid
+from .options import cookie_header, merged, overlaid
+from .uploads import Files, body_of
 
 _VOUCHED = frozenset({"POST", "PATCH"})  # what config.idempotency_key covers: the others may be repeated anyway
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE).match
@@ -39,10 +44,17 @@ class Preparation:
         config: the client's.
         policies: the client's, complete.
         headers, params: sent with every request to the origin of ``base_url``.
+        serializer: writes JSON.
     """
 
     def __init__(
-        self, base_url: str, config: ClientConfig, policies: Policies, headers: Headers, params: QueryParams
+        self,
+        base_url: str,
+        config: ClientConfig,
+        policies: Policies,
+        headers: Headers,
+        params: QueryParams,
+        serializer: Serializer,
     ) -> None:
         self._base_url = base_url
         self._origin = origin(base_url)
@@ -50,7 +62,9 @@ class Preparation:
         self._policies = policies
         self._headers = headers
         self._params = params
+        self._serializer = serializer
         self._style: ParamsStyle = config.params_style
+        self._redirects = redirects_of(config)
         self._given: tuple[Policies, Policies] | None = None  # a request's own policies, and as they were completed
 
     def request(
@@ -62,11 +76,15 @@ class Preparation:
         params: QueryParams | None = None,
         params_style: ParamsStyle | None = None,
         headers: HeadersLike | None = None,
+        cookies: Mapping[str, str] | None = None,
         json: Any = None,
         data: Any = None,
+        files: Files | None = None,
+        content_type: str | None = None,
         timeout: float | None = None,
         auth: AnyAuth | None = None,
         policies: Policies | None = None,
+        follow_redirects: bool | None = None,
         idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> tuple[HTTPRequest, Policies]:
@@ -78,6 +96,8 @@ class Preparation:
         chosen = self._policies if policies is None else self._completed(policies)
         if auth is not None:
             chosen = with_auth(chosen, auth)
+        if follow_redirects is not None:
+            chosen = self._redirecting(chosen, follow_redirects)
         if path is not None:
             url = expand(url, path)
         default_headers = self._headers
@@ -91,10 +111,14 @@ class Preparation:
                 chosen = replace(chosen, auth_origin=elsewhere) if auth is not None else _anonymous(chosen)
         else:
             url = join(self._base_url, url)
-        body, content_type = body_of(json, data)
+        body, natural_type = body_of(json, data, files, self._serializer)
         fields = overlaid(default_headers, headers)
-        if content_type is not None and "content-type" not in fields:
-            fields["Content-Type"] = content_type
+        if content_type is not None or files is not None:
+            fields["Content-Type"] = _type_of_body(body, natural_type, content_type, headers, files is not None)
+        elif natural_type is not None and "content-type" not in fields:
+            fields["Content-Type"] = natural_type
+        if cookies:
+            fields["Cookie"] = "; ".join([*fields.get_list("cookie"), cookie_header(cookies)])
         request = HTTPRequest(
             method,
             url,
@@ -112,11 +136,41 @@ class Preparation:
             request.idempotency_key = self._config.idempotency_key
         return request, chosen
 
+    def _redirecting(self, policies: Policies, follow: bool) -> Policies:
+        """The same bundle, following redirects or not."""
+        if not isinstance(follow, bool):
+            raise InvalidRequestError(f"follow_redirects: {follow!r:.40} is not allowed; it is True, False or None")
+        if follow == (policies.redirects is not None):
+            return policies
+        return replace(policies, redirects=self._redirects if follow else None)
+
     def _completed(self, policies: Policies) -> Policies:
         """A request's own policies with the client's slots; the last one is kept, as it will be asked for again."""
         if self._given is None or self._given[0] is not policies:
             self._given = policies, completed(policies, self._policies)
         return self._given[1]
+
+
+def _type_of_body(
+    body: Body | None, natural: str | None, content_type: str | None, headers: HeadersLike | None, form: bool
+) -> str:
+    """The Content-Type of a body whose caller named one, or that is a form with files.
+
+    Raises:
+        InvalidRequestError: there is no body, or the type is said twice.
+    """
+    said = ["content_type"] if content_type is not None else []
+    if headers is not None and "content-type" in Headers(headers):
+        said.append("headers['Content-Type']")
+    if body is None:
+        raise InvalidRequestError("content_type: there is no body")
+    if form and said:
+        raise InvalidRequestError(f"files, {said[0]}: a form with files says its type itself, with its boundary")
+    if len(said) > 1:
+        raise InvalidRequestError(f"{', '.join(said)}: give one of them")
+    found = content_type if content_type is not None else natural
+    assert found is not None  # one of them is why we are here
+    return found
 
 
 def _anonymous(policies: Policies) -> Policies:

@@ -29,7 +29,7 @@ class Settings(BaseSettings, ClientConfig):  # pyright: ignore[reportIncompatibl
         enable_decoding=False,
     )
 
-    @field_validator("retry_statuses", "retry_methods", "retry_hints", mode="before")
+    @field_validator("redirect_headers", "retry_statuses", "retry_methods", "retry_hints", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -31,6 +31,7 @@ FROM_TEXT: dict[str, tuple[str, Any]] = {
     "allow_address": ("public", "public"),
     "local_address": ("127.0.0.1", "127.0.0.1"),
     "unix_socket": ("/run/api.sock", "/run/api.sock"),
+    "redirect_headers": ("X-A, x-b", {"x-a", "x-b"}),
     "retry_attempts": ("1", 1),
     "retry_backoff_factor": ("0.25", 0.25),
     "retry_max_delay": ("5", 5.0),
@@ -56,6 +57,7 @@ NOT_ALONE = {"client_key", "client_key_password"}  # without client_certificate 
 ANY_TEXT = {"client_key_password", "unix_socket"}
 WRONG_TEXT = {
     "server_name": "b\u00fccher",
+    "redirect_headers": "X-A,a b",
     "verify_ssl": "perhaps",
     "follow_redirects": "2",
     "retry_statuses": "429,abc",
