@@ -67,8 +67,6 @@ DEFAULTS: dict[str, Any] = {
     "idempotency_key": None,
     "error_body_limit": 65_536,
     "max_response_size": 104_857_600,
-    "allow_absolute_urls": False,
-    "params_style": "repeat",
 }
 
 
