@@ -63,8 +63,8 @@ def _retry(retry: RetryPolicy) -> Iterable[Row]:
 
 
 def _backoff(backoff: Backoff, retries: int) -> str:
-    ours = isinstance(backoff, ConstantBackoff | LinearBackoff | ExponentialBackoff)
-    if not ours or backoff.jitter not in ("none", "full"):
+    ours = ConstantBackoff | LinearBackoff | ExponentialBackoff
+    if not isinstance(backoff, ours) or backoff.jitter not in ("none", "full"):
         return repr(backoff)
     values = [f"{backoff.delay(retry):g}" for retry in range(min(retries, 3))]
     waits = ", ".join(values) + (", ..." if retries > len(values) else "")

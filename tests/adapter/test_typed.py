@@ -158,7 +158,10 @@ async def test_json_without_a_media_type_and_in_another_charset(server: MockServ
         assert await client.get("/latin", response_type=str) == "ü"
 
 
-@pytest.mark.parametrize("response_type", ["NoSuchName", object(), list[ForwardRef("NoSuchName")], AsyncHTTPClient])
+@pytest.mark.parametrize(
+    "response_type",
+    ["NoSuchName", object(), list[ForwardRef("NoSuchName")], AsyncHTTPClient],  # type: ignore[misc]
+)
 async def test_what_is_no_type_is_found_before_anything_is_sent(response_type: Any) -> None:
     transport = Answering()
     async with AsyncHTTPClient("http://h", transport=transport) as client:
