@@ -16,6 +16,7 @@ import sys
 import threading
 import weakref
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio.to_thread
 
@@ -117,8 +118,8 @@ class Trust:
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 problem = "client_key: the key is not that of the certificate"
-            elif password or "BAD" in str(error.reason):
-                problem = "client_key_password: it does not open the key" if password else "client_key_password: needed"
+            elif b"ENCRYPTED" in Path(self.key or self.certificate).read_bytes():  # OpenSSL's reasons tell no more
+                problem = f"client_key_password: {'it does not open the key' if password else 'the key needs one'}"
             else:
                 problem = "client_certificate, client_key: no PEM certificate, or no PEM key, is in them"
             raise ConfigurationError(problem) from None

@@ -326,7 +326,7 @@ def test_options_that_cannot_be(authority: Authority, tmp_path: Path) -> None:
     assert "no PEM key" in refused(client_certificate=certificate)
     assert "no PEM certificate" in refused(client_certificate=rubbish)
     assert "not that of the certificate" in refused(client_certificate=certificate, client_key=SELF_SIGNED)
-    assert "client_key_password: needed" in refused(client_certificate=locked)
+    assert "client_key_password: the key needs one" in refused(client_certificate=locked)
     assert "it does not open the key" in refused(client_certificate=locked, client_key_password="secreter")
     assert "client_key_password: what was given is not allowed: it is text" in refused(client_key_password=1234)
     assert "it is an IP address" in refused(local_address="example.com")
