@@ -81,7 +81,7 @@ from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, M
 from .options import RequestOptions
 from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
 from .streaming import ResponseStream, StreamedResponse
-from .transport import HttpcoreTransport, Transport
+from .transport import HttpcoreTransport, PooledTransport, Transport
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -131,6 +131,7 @@ __all__ = [
     "Note",
     "Policies",
     "PoolTimeoutError",
+    "PooledTransport",
     "PreparedRequest",
     "ProtocolError",
     "RateLimitError",

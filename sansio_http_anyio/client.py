@@ -34,7 +34,7 @@ from .options import RequestOptions, merged, overlaid
 from .preparation import Preparation
 from .streaming import ResponseStream
 from .transport.base import Transport
-from .transport.httpcore import HttpcoreTransport
+from .transport.pooled import PooledTransport
 from .verbs import Verbs
 
 
@@ -50,7 +50,7 @@ class AsyncHTTPClient(Verbs):
         circuit_breaker: stops calls while the API is down; one, or a :class:`~sansio_http.Keyed` registry.
         policies: decide in the place of what ``config`` says about retries, redirects, attempt and pool timeouts.
         attempt_middlewares: asked for each send and each answer.
-        transport: puts requests on the wire; by default httpcore's pool. The client closes it.
+        transport: puts requests on the wire; by default a :class:`PooledTransport`. The client closes it.
         headers: sent with every request.
         params: sent with every request.
         clock: monotonic seconds.
@@ -86,7 +86,7 @@ class AsyncHTTPClient(Verbs):
         )
         self._clock = checked("clock", clock, Callable, "a function without arguments")
         self._chain = Chain(several, hooks, clock)
-        self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
+        self._transport: Transport = PooledTransport(self._config, clock=clock) if transport is None else transport
         checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
         try:
             built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})

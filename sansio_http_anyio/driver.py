@@ -40,20 +40,21 @@ class Run:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._scope: anyio.CancelScope  # there is one by the time that anybody else runs
+        self._scope: anyio.CancelScope | None = None
         self._stopped = False
 
     def until(self, deadline: float | None) -> anyio.CancelScope:
         """A scope to wait in. It ends at ``deadline``, or when the run is stopped."""
         self.check()
         late = float("inf") if deadline is None else anyio.current_time() + deadline - self._clock()
-        self._scope = anyio.CancelScope(deadline=late)
-        return self._scope
+        self._scope = scope = anyio.CancelScope(deadline=late)
+        return scope
 
     def stop(self) -> None:
         """End the wait; what follows raises :class:`~sansio_http.ClientClosedError`."""
         self._stopped = True
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def check(self) -> None:
         """Raises if the run was stopped."""
@@ -187,6 +188,15 @@ def relay(step: Step, observe: Observe | None) -> None:
 async def _send(order: Send, transport: Transport, run: Run) -> Ended:
     """Put a request on the wire, until its deadline."""
     ended: Ended | None = None
+    if getattr(transport, "keeps_deadlines", False):
+        run.check()
+        try:
+            ended = await transport.send(order)
+        except Exception as error:
+            ended = Ended(order.id, error)
+        if isinstance(ended.outcome, BaseException):
+            run.check()
+        return ended
     try:
         with run.until(order.deadline):
             try:
