@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .exceptions import HTTPRequestError
 from .models import HTTPRequest
@@ -25,12 +24,9 @@ class Ledger(Waiter):
         sends: how many have gone out.
         nudges: whom the next step has to wake.
         notes: what was decided since the last step; None where nobody listens.
-        nest: makes a call within this one; set where a token may have to be got.
     """
 
-    __slots__ = ("deadline", "last_id", "nest", "notes", "nudges", "policies", "sends", "stream")
-
-    nest: Callable[[HTTPRequest, Policies], Any]
+    __slots__ = ("deadline", "last_id", "notes", "nudges", "policies", "sends", "stream")
 
     def __init__(self, policies: Policies, stream: bool, listen: bool) -> None:
         self.wake = nobody

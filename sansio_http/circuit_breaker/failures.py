@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import re
-from sys import intern
 
-from ..exceptions import (
-    AddressRefusedError,
-    HTTPClientError,
-    HTTPRequestError,
-    PoolTimeoutError,
-    ResponseTooLargeError,
-)
+from ..exceptions import HTTPClientError, HTTPRequestError, PoolTimeoutError, ResponseTooLargeError
 from ..models import HTTPResponse, Outcome
-
-_NEUTRAL = (AddressRefusedError, PoolTimeoutError, ResponseTooLargeError)  # ours, not the server's
 
 _LONGEST = 200  # characters of a summary: it is kept for each open circuit
 
@@ -36,7 +27,7 @@ def is_failure(outcome: Outcome) -> bool | None:
     """
     if isinstance(outcome, HTTPResponse):
         return outcome.status_code >= 500
-    if not isinstance(outcome, HTTPRequestError) or isinstance(outcome, _NEUTRAL):
+    if not isinstance(outcome, HTTPRequestError) or isinstance(outcome, PoolTimeoutError | ResponseTooLargeError):
         return None
     return None if outcome.phase == "queue" else True
 
@@ -46,7 +37,7 @@ def summary(outcome: object) -> str | None:
     if outcome is None:
         return None
     if isinstance(outcome, HTTPResponse):
-        return intern(f"{outcome.status_code} {outcome.reason}".rstrip())  # one for all that are open for it
+        return f"{outcome.status_code} {outcome.reason}".rstrip()
     name = type(outcome).__name__
     if not isinstance(outcome, HTTPClientError):
         return name

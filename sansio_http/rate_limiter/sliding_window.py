@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from .checks import allow, is_number, is_whole
-from .queue import Limiter
+from .queue import Limiter, allow, is_number, is_whole
 
 
 class SlidingWindow(Limiter):

@@ -9,7 +9,6 @@ import pytest
 
 from sansio_http import exceptions
 from sansio_http.exceptions import (
-    AddressRefusedError,
     AttemptTimeoutError,
     CertificateError,
     CircuitBreakerOpenError,
@@ -50,7 +49,6 @@ PARENTS = {
     DriverError: (HTTPClientError, RuntimeError),
     HTTPRequestError: (HTTPClientError,),
     ConnectError: (HTTPRequestError,),
-    AddressRefusedError: (ConnectError,),
     TLSError: (ConnectError,),
     CertificateError: (TLSError,),
     ConnectionLostError: (HTTPRequestError,),

@@ -4,7 +4,6 @@ import pytest
 
 from sansio_http.circuit_breaker import Circuit, Permit, Rejected, is_failure
 from sansio_http.exceptions import (
-    AddressRefusedError,
     AttemptTimeoutError,
     CertificateError,
     ClientClosedError,
@@ -69,7 +68,6 @@ def test_no_complete_response_is_a_failure(kind, phase):
 @pytest.mark.parametrize(
     "error",
     [
-        AddressRefusedError("not public", phase="connect"),
         PoolTimeoutError("no connection came free"),
         AttemptTimeoutError("never sent", phase="queue"),
         TotalTimeoutError("never sent", phase="queue"),
