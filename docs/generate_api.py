@@ -168,10 +168,11 @@ def markdown(text: str) -> str:
 
 
 def members(cls: type) -> Iterator[tuple[str, str, str]]:
-    """Name, signature and docstring of what is public in the class itself and in private bases of ours."""
+    """Name, signature and docstring of what is public in the class itself and in bases of ours that are not."""
     seen: set[str] = set()
+    told = {name for module in MODULES for name in importlib.import_module(module).__all__}
     for base in cls.__mro__:
-        if not is_ours(base) or (base is not cls and not base.__name__.startswith("_")):
+        if not is_ours(base) or (base is not cls and base.__name__ in told):
             continue
         for name, raw in base.__dict__.items():
             if name.startswith(("_", "model_")) or name in seen:

@@ -9,6 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.fixtures.mock_server import MockServer, Reply
+from tests.fixtures.mock_server import MockServer, Received, Reply
 
-__all__ = ["MockServer", "Reply"]
+__all__ = ["MockServer", "Received", "Reply"]

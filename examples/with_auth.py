@@ -23,10 +23,18 @@ class VaultAuth(AuthHandler):
         return request
 
 
+async def newest_token() -> str:
+    """Called for each send: for tokens that somebody else renews."""
+    await anyio.sleep(0.01)
+    return "secret"
+
+
 async def main() -> None:
     with MockServer() as server:
         async with AsyncHTTPClient(base_url=server.url, auth=BearerAuth("secret")) as client:
             print("bearer ", (await client.get("/bearer")).status_code)
+
+            print("asked  ", (await client.get("/bearer", auth=BearerAuth(newest_token))).status_code)
 
             # A single request may have other credentials. None of them ever shows in a repr, a log or an error.
             print("API key", (await client.get("/api-key", auth=APIKeyAuth("secret"))).status_code)

@@ -6,7 +6,10 @@ at the same instant, a permit that is refused undoes the claim exactly, and neit
 through a wait.
 
 The queue for a slot is joined only from the head of the limiter's queue, so that nobody can wait in both for what
-somebody behind him holds.
+somebody behind him holds. Several limiters are one to this module: a :class:`~.series.Series` goes through them in the
+same way.
+
+A limiter that wants to hear how sends end gives a slot of its own, its *hold*, which ends with the send.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ from .circuit_breaker import Circuit, CircuitState, Permit, Rejected
 from .exceptions import (
     AttemptTimeoutError,
     CircuitBreakerOpenError,
-    ConfigurationError,
     HTTPClientError,
     HTTPTimeoutError,
     PoolTimeoutError,
@@ -29,12 +31,14 @@ from .keyed import Keyed
 from .ledger import Ledger, error_for
 from .models import HTTPRequest, Outcome
 from .notes import CircuitChanged, Rebased
-from .rate_limiter import Claimed, Concurrency, Fate, Limiter, Refused, Reservation, Slot
+from .rate_limiter import CLAIMED, Claimed, Fate, Limiter, Refused, Reservation, Slot
+from .series import Series
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-CLOSED = CircuitState.CLOSED  # the enumeration's attributes cost 30 ns a look on Python 3.11
+# The enumeration's attributes cost 30 ns a look on Python 3.11.
+CLOSED, HALF_OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN
 
 LEASE_WITHOUT_TIMEOUT, LEASE_MARGIN = 30.0, 5.0
 """Seconds that a probe of the circuit breaker may take: what the send may take, or 30, and 5 more."""
@@ -54,6 +58,7 @@ class Admission:
     __slots__ = (
         "_circuit",
         "_hedge",
+        "_hold",
         "_ledger",
         "_limiter",
         "_permit",
@@ -68,7 +73,7 @@ class Admission:
     # Set by approach(), and when the queue for a slot is joined.
     since: float
     _circuit: Circuit | None
-    _limiter: Limiter | None
+    _limiter: Limiter | Series | None
     _seated: float
 
     # Set by the row, all in one place: it is made for every attempt.
@@ -78,6 +83,7 @@ class Admission:
     _place: Reservation | None  # in the limiter's queue
     _seat: Reservation | None  # in the queue for a slot
     _slot: Slot | None
+    _hold: Slot | None  # the limiter's own
     _permit: Permit | None
 
     def approach(self, request: HTTPRequest, now: float) -> None:
@@ -86,9 +92,11 @@ class Admission:
         circuit, limiter = policies.circuit, policies.limiter
         if policies.keyed:
             self._circuit = circuit.for_request(request, now) if isinstance(circuit, Keyed) else circuit
-            self._limiter = limiter.for_request(request, now) if isinstance(limiter, Keyed) else limiter
-            if isinstance(self._limiter, Concurrency):
-                raise ConfigurationError("Policies.limiter: a Concurrency is not allowed here; it goes into slots")
+            if isinstance(limiter, tuple):
+                several = [each.for_request(request, now) if isinstance(each, Keyed) else each for each in limiter]
+                self._limiter = Series(several, self._ledger)
+            else:
+                self._limiter = limiter.for_request(request, now) if isinstance(limiter, Keyed) else limiter  # type: ignore[assignment]  # a list has become a tuple
         else:
             self._circuit, self._limiter = circuit, limiter  # type: ignore[assignment]  # neither is Keyed
         self.request = request
@@ -102,7 +110,9 @@ class Admission:
         rejected = self._noted(now, circuit, circuit.peek, now)
         if rejected is not None:
             return _circuit_error(rejected, now)
-        return CircuitBreakerOpenError(circuit.last_state) if self._hedge else None  # probes are for first sends
+        if self._hedge and circuit.last_state is HALF_OPEN:  # probes are for first sends
+            return CircuitBreakerOpenError(HALF_OPEN)
+        return None
 
     def enter(self, patience: float | None, deadline: float | None, now: float) -> HTTPClientError | float | None:
         """Take tokens, slot and permit, all at this ``now``, or none.
@@ -116,8 +126,8 @@ class Admission:
         """
         if patience is not None and now >= patience:
             return self._refused(self._out_of_time(patience), now)
-        if not self._take_at_once(now):
-            wait = self._queue(patience, now)
+        if (taken := self._take_at_once(now)) is not True:
+            wait = self._queue(patience, now) if taken is False else _too_late(taken, now)
             if wait is not None:
                 if isinstance(wait, HTTPClientError):
                     return self._refused(wait, now)
@@ -131,6 +141,7 @@ class Admission:
                 permit = self._noted(now, circuit, circuit.admit, now, lease)
             if isinstance(permit, Rejected):
                 if self._limiter is not None:
+                    self._hold = None
                     self._ledger.nudge(self._limiter.put_back(now))
                 return self._refused(_circuit_error(permit, now), now)
             self._permit = permit
@@ -154,14 +165,30 @@ class Admission:
             else:
                 self._noted(now, permit.circuit, permit.circuit.record, permit, outcome, now)
 
+    def head_came(self, fate: Fate, now: float) -> None:
+        """The send has been answered, but its body is still to come: whoever learns learns now."""
+        slots, limiter = self._ledger.policies.slots, self._limiter
+        if self._slot is not None and slots is not None:
+            self._ledger.nudge(slots.settle(self._slot, fate, now))
+        if self._hold is not None and limiter is not None:
+            self._ledger.nudge(limiter.settle(self._hold, fate, now))
+
     def free_slot(self, fate: Fate, now: float) -> None:
-        """Give the slot back, if it is still held."""
+        """Give the slot back, if it is still held, and what the limiter holds."""
+        if self._hold is not None:
+            self._let_go(fate, now)
         slot, slots = self._slot, self._ledger.policies.slots
         if slot is not None and slots is not None:
             self._slot = None
             nudge = slots.release(slot, fate, now)
             if nudge is not None:
                 self._ledger.nudge(nudge)
+
+    def undo(self, now: float) -> None:
+        """Give back what :meth:`enter` took at this same ``now``, tokens included."""
+        if self._limiter is not None:
+            self._ledger.nudge(self._limiter.put_back(now))
+        self.abandon(now)
 
     def abandon(self, now: float) -> None:
         """Give everything back, whatever it holds, with no verdict; idempotent."""
@@ -174,8 +201,13 @@ class Admission:
             self._noted(now, permit.circuit, permit.circuit.release, permit, now)
         self.free_slot("ignored", now)
 
-    def _take_at_once(self, now: float) -> bool:
-        """Tokens and slot without queueing, both or neither."""
+    def _let_go(self, fate: Fate, now: float) -> None:
+        hold, self._hold = self._hold, None
+        if hold is not None and self._limiter is not None:
+            self._ledger.nudge(self._limiter.release(hold, fate, now))
+
+    def _take_at_once(self, now: float) -> bool | Refused:
+        """Tokens and slot without queueing, both or neither; or why there are none, however long it waits."""
         if self._place is not None or self._seat is not None:
             return False
         limiter, slots = self._limiter, self._ledger.policies.slots
@@ -183,21 +215,27 @@ class Admission:
         if slots is not None and (slot := slots.take(now)) is None:
             return False
         self._slot = slot
-        if limiter is None or limiter.take(now) is not None:
+        if limiter is None:
+            return True
+        claimed = limiter.take(now)
+        if claimed is CLAIMED:
+            return True
+        if isinstance(claimed, Claimed):
+            self._hold = claimed if isinstance(claimed, Slot) else None
             return True
         self.free_slot("ignored", now)
-        return False
+        return False if claimed is None else claimed
 
     def _queue(self, deadline: float | None, now: float) -> HTTPClientError | float | None:
         """Tokens and slot from the queues, both or neither. None: both are taken."""
         if self._hedge:
-            return _too_late(now, now)
+            return _too_late(Refused(now), now)
         limiter, slots = self._limiter, self._ledger.policies.slots
         if limiter is not None and self._place is None:
             left = None if deadline is None else deadline - now
             place = limiter.reserve(now, 1, waiter=self._ledger, max_wait=left)
             if isinstance(place, Refused):
-                return _too_late(place.retry_at, now)
+                return _too_late(place, now)
             self._place = place
         if slots is not None:
             self._slot = slots.take(now) if self._seat is None else self._claim_seat(now)
@@ -210,8 +248,11 @@ class Admission:
             claimed = limiter.claim(self._place, now)
             if not isinstance(claimed, Claimed):
                 self.free_slot("ignored", now)
+                if isinstance(claimed, Refused):
+                    return _too_late(claimed, now)
                 return now + RECHECK if claimed is None else claimed
             self._place = None  # its tokens are taken
+            self._hold = claimed if isinstance(claimed, Slot) else None
             self._ledger.nudge(claimed.nudge)
         return None
 
@@ -286,7 +327,7 @@ def _circuit_error(rejected: Rejected, now: float) -> CircuitBreakerOpenError:
     return CircuitBreakerOpenError(rejected.state, retry_after=retry_after, last_failure=rejected.last_failure)
 
 
-def _too_late(ready_at: float, now: float) -> RateLimitError:
-    retry_after = max(0.0, ready_at - now)
-    message = f"the client's own rate limiter has no place in time; try again in {retry_after:.3g} s"
+def _too_late(refused: Refused, now: float) -> RateLimitError:
+    retry_after = max(0.0, refused.retry_at - now)
+    message = f"the client's own rate limiter {refused.why}; try again in {retry_after:.3g} s"
     return RateLimitError(None, message, retry_after=retry_after, local=True)

@@ -1,4 +1,9 @@
-"""Request bodies as the core sees them: how long, how often they can be sent, and nothing of what is inside."""
+"""Request bodies as the core sees them: how long, how often they can be sent, and nothing of what is inside.
+
+What a transport has to know of a source is little: it is bytes, or an asynchronous iterable of bytes. ``__aiter__`` is
+called anew for each send, and unless ``replay`` says ``once`` it begins at the start each time. Files, plain iterators
+and functions that make iterators are made into such iterables by who accepts them from a caller.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,8 @@ class Body:
     """A request body: what the policies must know about it, and the source that only the transport reads.
 
     Args:
-        source: bytes, or whatever the transport knows how to read. The core never touches it.
+        source: bytes, or an asynchronous iterable of bytes, whose ``__aiter__`` is called for each send; or what else
+            a transport of one's own knows how to read. The core never touches it.
         length: in bytes; None where it is unknown (it is then sent chunked).
         replay: how often it can be sent (see :data:`Replay`).
         digest: a function from a hash name to the digest of the body, for signatures; None where it cannot be had

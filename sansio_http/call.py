@@ -29,7 +29,7 @@ from .exchange import FLYING, OPEN, OVER, WANTING, Exchange
 from .hedging import Hedging
 from .ledger import Ledger
 from .models import Attempt, HTTPRequest, HTTPResponse, Outcome
-from .notes import BodyRead, CallEnded, Retrying, Stopped
+from .notes import BodyRead, CallEnded, Hedged, Retrying, Stopped
 from .outcomes import given_up, refusal_reason, status_and_error
 from .policies import Policies
 from .query import add_params
@@ -56,6 +56,9 @@ class Call:
         listen: make notes of every decision (``Step.notes``).
         max_live: how many sends the driver can have in flight at once.
 
+    Attributes:
+        max_live: the same.
+
     Raises:
         ConfigurationError: the policies need a source they were not given, or a driver that can do more.
         InvalidRequestError: the request cannot be sent as it is.
@@ -65,11 +68,12 @@ class Call:
         "_aborts",
         "_attempt",
         "_base",
+        "_cost",
         "_extra",
         "_history",
         "_last",
         "_ledger",
-        "_max_live",
+        "_memory",
         "_not_before",
         "_outcome",
         "_policies",
@@ -80,6 +84,7 @@ class Call:
         "_started",
         "_time",
         "_verdict",
+        "max_live",
     )
 
     # Set when the call starts.
@@ -103,11 +108,11 @@ class Call:
     ) -> None:
         if policies.hedging is not None and max_live < 2:
             raise ConfigurationError("Policies.hedging: this driver has one send in flight at a time and cannot hedge")
-        if policies.rand is None and policies.retry is not None and policies.retry.backoff.jitter != "none":
+        if policies.rand is None and policies.retry is not None and policies.retry.jittered:
             raise ConfigurationError(
                 "Policies.rand: needed for jitter; give random.random, or a fixed number in a test"
             )
-        self._max_live = max_live
+        self.max_live = max_live
         base = request.copy()
         base.check()
         if base.params or base.idempotency_key is not None:
@@ -115,8 +120,12 @@ class Call:
         self._base = base
         self._policies = policies
         self._ledger = Ledger(policies, stream, listen)
+        if policies.active:
+            self._ledger.nest = Call
         self._rows: list[Exchange] = []
         self._attempt = 0
+        self._memory: float | None = None  # of the last backoff
+        self._cost: float | None = None  # of the last retry or hedge
         self._last: Outcome | None = None  # how the last attempt ended
         self._history: tuple[Attempt, ...] = ()
         self._aborts: tuple[int, ...] = ()
@@ -254,43 +263,59 @@ class Call:
         beside = primary.stage in (WANTING, FLYING) and (base.body is None or base.body.replay == "concurrent")
         if primary.first is None or not beside or not may_repeat(base):
             return (), None
-        while len(self._rows) < self._max_live:
+        budget = self._policies.retry_budget
+        while len(self._rows) < self.max_live:
             at = hedging.next_at(primary.first, self._extra)
             if at is None or now < at:
                 return orders, at
             self._extra += 1
-            row = Exchange(self._ledger, base, self._attempt, hedge=True)
-            row.first = primary.first  # they share the attempt's time
-            order = row.advance(now)
-            if order is None:  # it would have to wait: skipped
-                row.close(now)
-            else:
-                self._rows.append(row)
-                orders += (order,)
+            skipped: str | None = "budget"
+            cost = 0.0 if budget is None else budget.spend(False, now)
+            if cost is not None:
+                row = Exchange(self._ledger, base, self._attempt, hedge=True)
+                row.first = primary.first  # they share the attempt's time
+                order = row.advance(now)
+                if order is not None:
+                    skipped = None
+                    self._cost = cost
+                    self._rows.append(row)
+                    orders += (order,)
+                else:  # it would have to wait
+                    skipped = refusal_reason(row.outcome)
+                    row.close(now)
+                    if budget is not None:
+                        budget.refund(cost, now)
+            if self._ledger.notes is not None:
+                self._ledger.notes.append(Hedged(now, self._attempt, *self._where, now - primary.first, skipped))
         return orders, None
 
     # --- judging -------------------------------------------------------------------------------------------------
 
     def _judge(self, row: Exchange, now: float) -> None:
         """A row has ended: accept its answer, or see what follows once nothing else of the attempt is in flight."""
-        outcome = row.outcome
+        outcome, policies = row.outcome, self._policies
         assert outcome is not None
         if not row.refused:
             if row.final:
                 verdict = None  # a question ended in it: it is not about a send
             elif isinstance(outcome, HTTPResponse):
-                verdict = None if outcome.status_code < 400 else self._decide(row, outcome, now)
+                good = outcome.status_code < 400 and not policies.ruled
+                verdict = None if good else self._decide(row, outcome, now)
             elif isinstance(outcome, HTTPRequestError):
                 verdict = self._decide(row, outcome, now)
             else:
                 verdict = None  # a mistake, or something of the user's that raised: it is the outcome
             if verdict is None:
+                if policies.learning and isinstance(outcome, HTTPResponse):
+                    self._teach(outcome, now)
                 self._record(outcome, None, None, now)
                 self._finish(outcome, now, winner=row)
                 return
             self._last, self._verdict = outcome, verdict
             if isinstance(verdict, Retry):
                 self._not_before = max(self._not_before, now + verdict.delay)
+            if policies.retry_budget is not None and verdict.reason != "not_retryable":
+                policies.retry_budget.failed(self._attempt - (row is self._primary), now)
         row.close(now)
         self._rows.remove(row)
         if self._rows:
@@ -305,7 +330,15 @@ class Call:
                 self._record(outcome, reason, None, now)
             else:  # the attempt that was to follow has not gone out
                 self._history = (*self._history[:-1], self._history[-1]._replace(reason=reason, delay=None))
-            self._exhaust(reason, self._last or outcome, now)
+            self._exhaust(Stop(reason), self._last or outcome, now)
+
+    def _teach(self, answer: HTTPResponse, now: float) -> None:
+        """An answer was accepted: let those know that learn from it."""
+        policies = self._policies
+        if policies.retry_budget is not None and answer.status_code < 500 and answer.status_code != 429:
+            policies.retry_budget.succeeded(self._cost, now)
+        if policies.hedging is not None and (first := self._primary.first) is not None:
+            policies.hedging.observe(now - first, now)
 
     def _decide(self, row: Exchange, outcome: Outcome, now: float) -> Retry | Stop | None:
         """What the retry policy says, and the circuit to a wait that would end before it lets anything through."""
@@ -320,6 +353,7 @@ class Call:
             left=math.inf if deadline is None else deadline - now,
             rand=self._policies.rand,
             wall=self._policies.wall,
+            memory=self._memory,
         )
         if isinstance(verdict, Retry):
             if row.moved and not may_repeat(self._base):
@@ -330,8 +364,16 @@ class Call:
         return verdict
 
     def _follow(self, verdict: Retry | Stop, last: Outcome, now: float) -> None:
-        """Wait for the next attempt, or give up."""
+        """Wait for the next attempt, if the budget has one more, or give up."""
+        budget = self._policies.retry_budget
+        if isinstance(verdict, Retry) and budget is not None:
+            cost = budget.spend(isinstance(last, HTTPResponse) and last.status_code == 429, now)
+            if cost is None:
+                verdict = Stop("budget", budget.describe())
+            else:
+                self._cost = cost
         if isinstance(verdict, Retry):
+            self._memory = verdict.memory
             at = self._not_before
             delay = verdict.delay if at == now + verdict.delay else at - now  # another row's answer asked for longer
             self._record(last, verdict.reason, delay, now)
@@ -340,13 +382,13 @@ class Call:
                 self._ledger.notes.append(Retrying(now, self._attempt, *self._where, verdict.reason, delay))
         else:
             self._record(last, verdict.reason, None, now)
-            self._exhaust(verdict.reason, last, now)
+            self._exhaust(verdict, last, now)
 
-    def _exhaust(self, reason: str, last: Outcome, now: float) -> None:
+    def _exhaust(self, stop: Stop, last: Outcome, now: float) -> None:
         """No attempt follows an outcome that could have been retried."""
         if self._ledger.notes is not None:
-            self._ledger.notes.append(Stopped(now, self._attempt, *self._where, reason))
-        self._finish(given_up(reason, last, len(self._history), self._base, self._policies), now)
+            self._ledger.notes.append(Stopped(now, self._attempt, *self._where, stop.reason))
+        self._finish(given_up(stop, last, len(self._history), self._base, self._policies), now)
 
     def _record(self, outcome: Outcome, reason: str | None, delay: float | None, now: float) -> None:
         """A line of history, if anything of this attempt went out."""
@@ -413,7 +455,7 @@ def _earlier(one: float | None, other: float | None) -> float | None:
 
 def _complete(request: HTTPRequest, policies: Policies) -> None:
     """Put the params into the URL, and the one Idempotency-Key that all attempts have into the headers."""
-    request.url, request.params = add_params(request.url, request.params), None
+    request.url, request.params = add_params(request.url, request.params, request.params_style), None
     key = request.idempotency_key
     if key == "auto":
         if "idempotency-key" in request.headers:

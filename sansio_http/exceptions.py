@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from .telling import tell_attempts
+
 if TYPE_CHECKING:
+    from .fields.problem import ProblemDetails
     from .models import Attempt, HTTPResponse
 
 Phase = Literal["queue", "connect", "send", "head", "body"]
@@ -40,6 +43,13 @@ class HTTPClientError(Exception):
     """
 
     attempts: tuple[Attempt, ...] = ()
+
+    def describe(self) -> str:
+        """The call's story for a person, in a line for each attempt: when, how long, what came, what followed and why.
+
+        Like every text here it has no header, no body, and no query value.
+        """
+        return tell_attempts(one_line(self), self.attempts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with ``args`` alone, which keyword-only constructors refuse.
@@ -107,6 +117,10 @@ class ConnectError(HTTPRequestError):
     """No connection: the name did not resolve, or the peer refused or could not be reached. No byte has left."""
 
 
+class AddressRefusedError(ConnectError):
+    """The host leads to no address that ``allow_address`` allows. Never retried."""
+
+
 class TLSError(ConnectError):
     """The TLS handshake failed."""
 
@@ -165,6 +179,11 @@ class HTTPResponseError(HTTPClientError):
         self.status_code = status_code
         self.message = message
         self.response = response
+
+    @property
+    def problem(self) -> ProblemDetails | None:
+        """What the server says went wrong, where it says so by RFC 9457 (``application/problem+json``)."""
+        return None if self.response is None else self.response.problem
 
 
 class RateLimitError(HTTPResponseError):
@@ -250,6 +269,50 @@ class RedirectError(HTTPClientError):
         self.response = response
 
 
+class AuthenticationError(HTTPClientError):
+    """The server wants an authentication that cannot be given. Never retried.
+
+    Args:
+        message: what is missing, in words; never a credential.
+        response: the answer that asked for it, where there was one.
+    """
+
+    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class TokenError(AuthenticationError):
+    """A token could not be had, so nothing was sent that needs it. ``__cause__`` is the transport's error, if any.
+
+    Nothing of what the token endpoint said is in it, but a code that RFC 6749 or RFC 8693 define.
+
+    Args:
+        message: what happened, in words.
+        reason: ``refused`` (the endpoint answered with an error), ``malformed`` (its answer is no token), ``expired``
+            (its token was over when it came), ``transport``, ``timeout``, ``store`` or ``callable`` (something of
+            yours has raised, and is the ``__cause__``).
+        status_code: of the endpoint's answer; None where there was none.
+        error: such as ``invalid_client``; None where the endpoint gave none that is known.
+        retry_after: seconds until the endpoint is asked again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        status_code: int | None = None,
+        error: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status_code = status_code
+        self.error = error
+        self.retry_after = retry_after
+
+
 class ResponseBodyError(HTTPRequestError):
     """The body of a streamed response failed while it was being read. Never retried."""
 
@@ -265,6 +328,25 @@ class ResponseDecodeError(HTTPClientError, ValueError):
     def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
+
+
+class ResponseValidationError(HTTPClientError, ValueError):
+    """The answer is JSON, and not of the type that was asked for.
+
+    Args:
+        message: which fields are wrong, and how; types and sizes of what came, never values.
+        response: the answer, which still holds the raw ``content``.
+        problems: for each wrong field its place, as in ``[3].address.zip``, and what is wrong with it.
+
+    Attributes:
+        status_code: of the answer.
+    """
+
+    def __init__(self, message: str, response: HTTPResponse, problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.response = response
+        self.status_code = response.status_code
+        self.problems = problems
 
 
 class ResponseTooLargeError(HTTPRequestError):

@@ -1,103 +1,36 @@
-"""One attempt: its story from credentials to answer, and the row of the call's table that lives it.
+"""The row of a call's table that lives one attempt.
 
-The *story* is a generator that reads from top to bottom: it yields a request to have it sent, or a :class:`Question`
-to have something of the user's called, and returns the answer. It knows nothing of queues, permits and time; a call
-whose policies leave nothing to tell does without.
-
-The *row* (:class:`Exchange`) takes what the story wants to the wire, through an :class:`~.admission.Admission`. A call
-has one row, or two while it hedges; a row that is over is told nothing any more.
+It takes what the attempt's story (:mod:`.story`) wants to the wire, through an :class:`~.admission.Admission`; a call
+whose policies leave nothing to tell does without a story. A call has one row, or two while it hedges; a row that is
+over is told nothing any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from .admission import CLOSED, Admission
+from .auth import Unsigned
 from .exceptions import (
     AttemptTimeoutError,
-    ConfigurationError,
     ConnectionLostError,
     DriverError,
     HTTPClientError,
     HTTPRequestError,
-    HTTPTimeoutError,
     TotalTimeoutError,
 )
+from .headers import Headers
 from .ledger import Ledger, error_for
 from .models import HTTPRequest, HTTPResponse, Outcome
-from .notes import Redirected, Resent, SendEnded, Waited
+from .notes import Challenged, Redirected, Resent, SendEnded, Waited
 from .outcomes import status_and_error
-from .policies import Policies
 from .query import add_params
+from .rate_limiter import Fate
 from .retry import may_repeat
+from .steering import fate_of, steer
 from .step import Ask, Send
+from .story import Errand, Park, Question, Story, is_home, tell
 from .urls import origin, redact
-
-T = TypeVar("T")
-
-
-class Question(NamedTuple):
-    """Something of the user's that a story wants called; ``early`` if it comes before the send."""
-
-    target: Callable[[Any], Any]
-    value: Any
-    early: bool = True
-
-
-Story = Generator[HTTPRequest | Question, Any, HTTPResponse]
-
-
-def tell(
-    request: HTTPRequest, policies: Policies, home: str, redirected: Callable[[HTTPResponse, HTTPRequest], None]
-) -> Story:
-    """The story of one attempt.
-
-    Args:
-        request: as the caller wants it; each send is made from a copy.
-        policies: who is asked.
-        home: what URLs that get credentials begin with.
-        redirected: told of each redirect that is followed.
-    """
-    seen: list[tuple[str, str]] = []
-    while True:
-        sent = request.copy()
-        for hook in policies.hooks:
-            sent = _or_same((yield Question(hook.process_request, sent)), sent)
-        if policies.ask_auth is not None and _is_home(sent.url, home):
-            sent = _or_same((yield Question(policies.ask_auth, sent)), sent)
-        if policies.ask_limiter is not None:
-            yield Question(policies.ask_limiter, 1)
-
-        response: HTTPResponse = yield sent
-
-        for hook in reversed(policies.hooks):
-            process = partial(hook.process_response, request=sent)
-            response = _or_same((yield Question(process, response, early=False)), response)
-        # What follows is built from the request without credentials: they cannot travel on by accident.
-        following = policies.redirects.follow(request, response, seen) if policies.redirects is not None else None
-        if following is None:
-            return response
-        redirected(response, following)
-        request = following
-
-
-def _or_same(answer: T | None, given: T) -> T:
-    """What a hook gave back, or what it was given where it gave nothing."""
-    if answer is None:
-        return given
-    for kind in (HTTPRequest, HTTPResponse):
-        if isinstance(given, kind) and not isinstance(answer, kind):
-            name = type(answer).__name__
-            raise ConfigurationError(f"a hook gave back a {name}; allowed is an {kind.__name__}, or None")
-    return answer
-
-
-def _is_home(url: str, home: str) -> bool:
-    """Whether ``url`` goes where the credentials belong; one without a path has no slash after its host."""
-    return url.startswith(home) or f"{url.partition('?')[0]}/" == home
-
 
 # Where a row stands, in order; numbers, because they are compared several times a call.
 NEW = 0  # not begun
@@ -122,14 +55,17 @@ class Exchange(Admission):
         first: when its first send went out; None before.
         sent: a byte of one of its sends may have left.
         moved: a redirect has turned the request into one of another method.
+        now: on the call's clock, while the story is being told.
+        signed: the request as it went out last, with its credentials.
     """
 
     __slots__ = (
         "_base",
         "_began",
         "_deadline",
+        "_errand",
         "_home",
-        "_now",
+        "_parked",
         "_question",
         "_replaced",
         "_resend",
@@ -140,9 +76,11 @@ class Exchange(Admission):
         "first",
         "id",
         "moved",
+        "now",
         "outcome",
         "refused",
         "sent",
+        "signed",
         "stage",
         "wake",
     )
@@ -153,13 +91,14 @@ class Exchange(Admission):
     _began: float  # when it went out
     _send_id: int  # of the send that went out last
     _home: str  # what URLs that get credentials begin with
-    _now: float  # while the story is being told
+    now: float  # while the story is being told
+    signed: HTTPRequest  # as it went out last
 
     def __init__(self, ledger: Ledger, base: HTTPRequest, attempt: int, hedge: bool = False) -> None:
         self.request = base
         self._ledger = ledger
         self._hedge = hedge
-        self._place = self._seat = self._slot = self._permit = None
+        self._place = self._seat = self._slot = self._hold = self._permit = None
         self.id = 0
         self.attempt = attempt
         self.stage = NEW
@@ -170,8 +109,8 @@ class Exchange(Admission):
         self.moved = False
         self._base = base
         self._story: Story | None = None
-        self._question: Question | None = None
-        self._replaced = self._resend = False
+        self._question: Question | Errand | None = None
+        self._replaced = self._resend = self._errand = self._parked = False
 
     @property
     def out(self) -> bool:
@@ -188,25 +127,64 @@ class Exchange(Admission):
             else:
                 self._home = policies.home or f"{origin(base.url.partition('?')[0])}/"
                 self.approach(base, now)
-                self._story = tell(base, policies, self._home, self._redirected)
+                self._story = tell(self, self._ledger, base, self._home)
                 self._go_on(None, now)
-        if self.stage == WANTING:
-            return self._go_out(now)
+        while self.stage == WANTING:
+            if self._parked:
+                if (refusal := self._refusal(now)) is not None:
+                    self._refuse(refusal)
+                    return None
+                self._go_on(None, now)
+                if self._parked:
+                    return None
+            elif self._lapsed(now):
+                self.abandon(now)  # a token ran out in the queue: back to where tokens are got
+                self._go_on(None, now)
+            else:
+                return self._go_out(now)
         question = self._question
         if question is None:
             return None
         self._question = None
+        if isinstance(question, Errand):
+            return self._errand_out(question.order)
         if question.early and (refusal := self._refusal(now)) is not None:
             self._refuse(refusal)  # before anybody is asked for anything
             return None
         self.id = self._ledger.last_id = self._ledger.last_id + 1
         return Ask(self.id, question.target, question.value, self._ledger.deadline)
 
+    def _errand_out(self, order: Send | Ask) -> Send | Ask:
+        """An order of a call within this one, under an id of this call's, and with no more time than it has."""
+        self._errand = True
+        self.id = self._ledger.last_id = self._ledger.last_id + 1
+        deadline = self._ledger.deadline
+        if deadline is None or (order.deadline is not None and order.deadline < deadline):
+            deadline = order.deadline
+        if isinstance(order, Ask):
+            return Ask(self.id, order.target, order.value, deadline)
+        return Send(self.id, self.attempt, order.request, deadline, order.stream, order.via)
+
+    def _lapsed(self, now: float) -> bool:
+        """Whether a token of the request that wants to go out is over."""
+        active = self._ledger.policies.active
+        if not active or not is_home(self.request.url, self._home):
+            return False
+        return any(auth.source is not None and not auth.source.live(now) for auth in active)
+
     def ended(self, outcome: Outcome | Any, now: float) -> None:
         """What was out under :attr:`id` came to its end."""
         if self.stage == ASKING:
             deadline = self._ledger.deadline
-            if isinstance(outcome, BaseException):
+            if self._errand:
+                self._errand = False
+                if deadline is not None and now >= deadline:
+                    self._refuse(
+                        error_for(TotalTimeoutError, "the call's time ran out while a token was got", self.request)
+                    )
+                else:
+                    self._go_on(outcome, now)
+            elif isinstance(outcome, BaseException):
                 late = deadline is not None and now >= deadline
                 total = self._or_total(outcome, deadline) if late else outcome
                 self.refused, self.final = total is not outcome, total is outcome
@@ -222,7 +200,7 @@ class Exchange(Admission):
             self._failed(outcome, now)
             return
         self.sent = True
-        outcome.request = self.request
+        outcome.request = self.signed
         if self._ledger.notes is not None:
             self._ledger.notes.append(self._send_ended(outcome, now))
         try:
@@ -231,8 +209,14 @@ class Exchange(Admission):
             self.free_slot("ignored", now)
             self._end(error)
             return
+        fate: Fate = "ok" if outcome.status_code < 429 else fate_of(outcome)
+        held = self._hold is not None
         if outcome.body is None:
-            self.free_slot("ok", now)
+            self.free_slot(fate, now)
+        else:
+            self.head_came(fate, now)
+        if held and self._limiter is not None and self._limiter.steered:
+            steer(self._limiter, outcome, self._ledger, now)
         if self._story is not None:
             self._go_on(outcome, now)
             return
@@ -250,7 +234,7 @@ class Exchange(Admission):
             self._ledger.notes.append(self._send_ended(outcome, now))
         if self._is_stale_connection(outcome):
             # The server closed a kept connection before it saw the request: its health is not in question, and the
-            # request goes out once more, as it is.
+            # request goes out once more.
             if self._ledger.notes is not None:
                 self._ledger.notes.append(Resent(now, self.attempt, *self._where))
             self._replaced = True
@@ -265,13 +249,14 @@ class Exchange(Admission):
             self.settle(outcome, now)
         except Exception as error:  # of an is_failure of the user's
             outcome = error
-        self.free_slot("dropped" if isinstance(outcome, HTTPTimeoutError) else "ignored", now)
+        self.free_slot(fate_of(outcome), now)
         self._end(outcome)
 
     def close(self, now: float) -> None:
         """Give everything back and tell no more; idempotent."""
         self.stage = OVER
         if self._story is not None:
+            self.now = now
             self._story.close()
         self.abandon(now)
 
@@ -285,11 +270,17 @@ class Exchange(Admission):
     def _go_on(self, answer: Any, now: float) -> None:
         """Give the story what it waited for, and take up what it wants next."""
         assert self._story is not None
-        self._now = now
+        self.now = now
+        self._parked = False
         try:
             wanted = self._story.send(answer)
-            if isinstance(wanted, Question):
+            if isinstance(wanted, Question | Errand):
                 self.stage, self._question = ASKING, wanted
+                return
+            if isinstance(wanted, Park):
+                deadline = self._ledger.deadline
+                self.wake = wanted.until if deadline is None else min(wanted.until, deadline)
+                self.stage, self._parked = WANTING, True
                 return
             wanted.check()  # hooks had their way with it
         except StopIteration as end:
@@ -300,19 +291,34 @@ class Exchange(Admission):
             self._want(wanted, now)
 
     def _want(self, request: HTTPRequest, now: float) -> None:
-        """Complete the request with the credentials at hand; from now on it wants a place."""
-        policies = self._ledger.policies
+        """Complete the request; from now on it wants a place."""
         try:
-            auth = policies.auth
-            if auth is not None and (request.url.startswith(self._home) or _is_home(request.url, self._home)):
-                auth.apply(request, now)
             if request.params:
-                request.url, request.params = add_params(request.url, request.params), None
+                request.url, request.params = add_params(request.url, request.params, request.params_style), None
         except Exception as error:
             self._end(error)
         else:
             self.approach(request, now)
             self.stage = WANTING
+
+    def _sign(self, now: float) -> HTTPRequest:
+        """The request as it goes out, with its credentials: each send has a copy of its own, and a signature."""
+        policies, request = self._ledger.policies, self.request
+        auth, signer = policies.auth, policies.signer
+        if auth is None and signer is None:
+            return request
+        home = self._home
+        if not (request.url.startswith(home) or is_home(request.url, home)):
+            return request
+        request = request.copy()
+        if auth is not None:
+            auth.apply(request, now)
+        if signer is not None:
+            wall = policies.wall
+            assert wall is not None  # a bundle with a signer has one
+            for name, value in Headers(signer.sign(Unsigned.of(request, wall()))).pairs():
+                request.headers[name] = value
+        return request
 
     def _go_out(self, now: float) -> Send | None:
         """Through the admission and onto the wire; else wait, or be refused."""
@@ -343,11 +349,17 @@ class Exchange(Admission):
             ledger.notes.append(Waited(now, self.attempt, *self._where, now - self.since))
         if self.first is None:
             self.first = now
+        try:
+            self.signed = request = self._sign(now)
+        except Exception as error:
+            self.undo(now)
+            self._end(error)
+            return None
         self._began, self._deadline = now, deadline
         ledger.sends += 1
         self.id = self._send_id = ledger.last_id = ledger.last_id + 1
         self.stage = FLYING
-        return Send(self.id, self.attempt, self.request, deadline, ledger.stream)
+        return Send(self.id, self.attempt, request, deadline, ledger.stream, ledger.policies.via)
 
     def _end(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -378,13 +390,19 @@ class Exchange(Admission):
         """What is being sent, for notes."""
         return self.request.method, redact(self.request.url)
 
-    def _redirected(self, response: HTTPResponse, following: HTTPRequest) -> None:
+    def redirected(self, response: HTTPResponse, following: HTTPRequest) -> None:
         self.moved = self.moved or following.method != self._base.method
         if self._ledger.notes is not None:
             to = redact(following.url)
-            note = Redirected(self._now, self.attempt, *self._where, response.status_code, to)
+            note = Redirected(self.now, self.attempt, *self._where, response.status_code, to)
             self._ledger.notes.append(note)
-        self.approach(following, self._now)
+        self.approach(following, self.now)
+
+    def anew(self, request: HTTPRequest) -> None:
+        """A challenge was answered: the same request wants to go out once more."""
+        if self._ledger.notes is not None:
+            self._ledger.notes.append(Challenged(self.now, self.attempt, *self._where))
+        self.approach(request, self.now)
 
     def _send_ended(self, outcome: Outcome, now: float) -> SendEnded:
         size = len(outcome.content) if isinstance(outcome, HTTPResponse) else 0

@@ -10,12 +10,14 @@ used-up tokens, would undo the policy. So only entries that equal a new one are 
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 from .exceptions import ConfigurationError
 from .models import HTTPRequest
+from .urls import origin
 
 
 class Evictable(Protocol):
@@ -35,7 +37,8 @@ class Keyed(Generic[K, P]):
 
     Args:
         factory: makes the policy of a new key.
-        key: of a request.
+        key: of a request: :func:`by_origin`, :func:`by_route`, :func:`by_header`, :func:`by_all`, or a function of your
+            own.
         max_keys: from how many on entries are evicted; twice as many are never passed; 1 or more.
 
     Attributes:
@@ -85,6 +88,14 @@ class Keyed(Generic[K, P]):
         entries[key] = entry = self._factory()
         return entry
 
+    def sample(self) -> P:
+        """A policy as a new key gets it; it is not kept."""
+        return self._factory()
+
+    def items(self) -> list[tuple[K, P]]:
+        """Every key that is held, with its policy, the coldest first; O(n)."""
+        return list(self._entries.items())
+
     def _evict(self, now: float) -> None:
         """Drop those of the two coldest entries that are fresh, and warm the others."""
         for _ in range(min(2, len(self._entries))):
@@ -96,3 +107,85 @@ class Keyed(Generic[K, P]):
 
     def __repr__(self) -> str:
         return f"<Keyed {len(self)} of {self.max_keys} keys, {self.overflow} times without room>"
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def by_origin(request: HTTPRequest) -> str:
+    """A key for each scheme, host and port: ``https://api.example.com``."""
+    return origin(request.url)
+
+
+def by_route(*templates: str) -> Callable[[HTTPRequest], tuple[str, str | None]]:
+    """Keys for routes: ``/users/1`` and ``/users/2`` are one, and there are never more keys than templates (and one).
+
+    Args:
+        templates: of whole paths, ``"/users/{id}"``, or for one method, ``"GET /users/{id}"``; a name in braces stands
+            for one segment. The first that fits counts. Give one or more.
+
+    Returns:
+        What gives a request's origin and the template that fits; None in its place for all requests that none fits.
+
+    Raises:
+        ConfigurationError: a template is not of that form.
+    """
+    if not templates:
+        raise ConfigurationError("by_route: give one template or more, as in '/users/{id}'")
+    patterns = [(template, _pattern(template)) for template in templates]
+
+    def key(request: HTTPRequest) -> tuple[str, str | None]:
+        site = origin(request.url)
+        path = request.url[len(site) :].partition("?")[0]
+        target = f"{request.method} {path}"
+        return site, next((template for template, fits in patterns if fits(target)), None)
+
+    return key
+
+
+def by_header(name: str) -> Callable[[HTTPRequest], str]:
+    """Keys by a header that names a tenant or an account; without it the key is ``""``.
+
+    Args:
+        name: of the header, in any case. Its value is kept as long as the key is held, and shown nowhere.
+
+    Raises:
+        ConfigurationError: it is no header's name.
+    """
+    if not isinstance(name, str) or not _TOKEN(name):
+        raise ConfigurationError(f"by_header.name: {name!r:.40} is not allowed; it is the name of a header")
+    return lambda request: request.headers.get(name, "")
+
+
+def by_all(*keys: Callable[[HTTPRequest], Hashable]) -> Callable[[HTTPRequest], tuple[Hashable, ...]]:
+    """A key for each combination: ``by_all(by_origin, by_header("X-Tenant"))``.
+
+    Args:
+        keys: two or more of those here, or functions of your own.
+
+    Raises:
+        ConfigurationError: one is not callable.
+    """
+    for key in keys:
+        if not callable(key):
+            raise ConfigurationError(f"by_all.keys: {key!r:.40} is not allowed; each is callable")
+    return lambda request: tuple(key(request) for key in keys)
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 5.6.2
+_TEMPLATE = re.compile(r"(?:([A-Z]+) )?(/[^\s?#]*)").fullmatch
+
+
+def _pattern(template: str) -> Callable[[str], re.Match[str] | None]:
+    """Says whether a method and a path fit."""
+    match = _TEMPLATE(template) if isinstance(template, str) else None
+    if match is None:
+        raise ConfigurationError(
+            f"by_route.templates: {template!r:.80} is not allowed; each is a path as in '/users/{{id}}', or a method, a"
+            " space and a path"
+        )
+    path = "".join(
+        "[^/]+" if part[:1] == "{" and part[-1:] == "}" else re.escape(part)
+        for part in re.split(r"(\{\w+\})", match[2])
+    )
+    return re.compile(f"{match[1] or '[A-Z]+'} {path}").fullmatch

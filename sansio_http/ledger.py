@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from .exceptions import HTTPRequestError
 from .models import HTTPRequest
@@ -24,9 +25,12 @@ class Ledger(Waiter):
         sends: how many have gone out.
         nudges: whom the next step has to wake.
         notes: what was decided since the last step; None where nobody listens.
+        nest: makes a call within this one; set where a token may have to be got.
     """
 
-    __slots__ = ("deadline", "last_id", "notes", "nudges", "policies", "sends", "stream")
+    __slots__ = ("deadline", "last_id", "nest", "notes", "nudges", "policies", "sends", "stream")
+
+    nest: Callable[[HTTPRequest, Policies], Any]
 
     def __init__(self, policies: Policies, stream: bool, listen: bool) -> None:
         self.wake = nobody

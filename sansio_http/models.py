@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPMethod, HTTPStatus
 from math import inf
@@ -11,9 +12,12 @@ from typing import Any, NamedTuple, Protocol
 from .bodies import Body
 from .exceptions import HTTPResponseError, InvalidRequestError, RateLimitError, ResponseDecodeError
 from .fields.media_type import charset, is_json
+from .fields.problem import ProblemDetails, parse_problem
+from .fields.rate_limit import ServerLimit, parse_rate_limits
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
-from .query import QueryParams
+from .query import ParamsStyle, QueryParams
+from .telling import tell_attempts
 from .urls import redact
 
 METHODS = frozenset(method.value for method in HTTPMethod) - {"CONNECT"}
@@ -37,6 +41,7 @@ class HTTPRequest:
         idempotent: True vouches that the server may receive this request twice, whatever its method.
         idempotency_key: sent as Idempotency-Key, the same for every attempt, which vouches likewise: this API honours
             the header. ``"auto"`` makes a key for the call.
+        params_style: how a list in ``params`` is written (see :data:`~sansio_http.ParamsStyle`).
 
     Raises:
         InvalidRequestError: an unknown method, a bad header, or a timeout that is not a number above 0.
@@ -50,6 +55,7 @@ class HTTPRequest:
     timeout: float | None = None
     idempotent: bool = False
     idempotency_key: str | None = None
+    params_style: ParamsStyle = "repeat"
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class HTTPRequest:
         *,
         idempotent: bool = False,
         idempotency_key: str | None = None,
+        params_style: ParamsStyle = "repeat",
     ) -> None:
         self.method = method
         self.url = url
@@ -71,6 +78,7 @@ class HTTPRequest:
         self.timeout = timeout
         self.idempotent = idempotent
         self.idempotency_key = idempotency_key
+        self.params_style: ParamsStyle = params_style
         self.check()
 
     def check(self) -> None:
@@ -108,6 +116,7 @@ class HTTPRequest:
         new.timeout = self.timeout
         new.idempotent = self.idempotent
         new.idempotency_key = self.idempotency_key
+        new.params_style = self.params_style
         return new
 
     def __repr__(self) -> str:
@@ -163,10 +172,24 @@ class HTTPResponse:
     Attributes:
         request: the request that was answered, as it was sent; None where the response was made by hand.
         attempts: every try of the call, oldest first.
+        history: the answers that redirected here, oldest first.
         elapsed: seconds from the call's start to this outcome.
+        loads: what parses ``content`` for ``json_data``; it raises ValueError for what is not JSON.
     """
 
-    __slots__ = ("_json", "attempts", "body", "content", "elapsed", "headers", "http_version", "request", "status_code")
+    __slots__ = (
+        "_json",
+        "attempts",
+        "body",
+        "content",
+        "elapsed",
+        "headers",
+        "history",
+        "http_version",
+        "loads",
+        "request",
+        "status_code",
+    )
 
     def __init__(
         self,
@@ -185,7 +208,9 @@ class HTTPResponse:
         self.body = body
         self.request: HTTPRequest | None = None
         self.attempts: tuple[Attempt, ...] = ()
+        self.history: tuple[HTTPResponse, ...] = ()
         self.elapsed = 0.0
+        self.loads: Callable[[bytes], Any] = json.loads
         self._json = json_data
 
     @property
@@ -214,7 +239,7 @@ class HTTPResponse:
                 self._json = None
             else:
                 try:
-                    self._json = json.loads(self.content)
+                    self._json = self.loads(self.content)
                 except (ValueError, RecursionError) as error:
                     position = f" at {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
                     raise ResponseDecodeError(
@@ -239,12 +264,17 @@ class HTTPResponse:
                 f"the body of {len(self.content)} bytes is not text in {encoding!r:.40}", self
             ) from None
 
+    @property
+    def problem(self) -> ProblemDetails | None:
+        """What the server says went wrong, where it says so by RFC 9457 (``application/problem+json``)."""
+        return parse_problem(self.headers.get("content-type", ""), self.content)
+
     def raise_for_status(self) -> HTTPResponse:
         """This response, unless its status is an error.
 
         Raises:
             RateLimitError: for 429, with ``retry_after`` where the server sent one in seconds or beside a Date.
-            HTTPResponseError: for any other status of 400 or above.
+            HTTPResponseError: for any other status of 400 or above. Either has the ``problem`` that it tells of.
         """
         if self.status_code < 400:
             return self
@@ -267,6 +297,21 @@ class HTTPResponse:
         values = self.headers.get_list("retry-after")
         return parse_retry_after(values, date=self.headers.get("date"), wall=wall) if values else None
 
+    @property
+    def rate_limits(self) -> tuple[ServerLimit, ...]:
+        """What the server says of its limits, by RateLimit and RateLimit-Policy; empty where it says nothing."""
+        headers = self.headers
+        return parse_rate_limits(headers.get_list("ratelimit-policy"), headers.get_list("ratelimit"))
+
+    def describe(self) -> str:
+        """The call's story for a person, in a line for each attempt: when, how long, what came, what followed and why.
+
+        It has no header, no body, and no query value.
+        """
+        where = f"{self.request.method} {redact(self.request.url)}: " if self.request else ""
+        took = f" in {self.elapsed:.3f} s" if self.attempts else ""
+        return tell_attempts(f"{where}{self.status_code} {self.reason}".rstrip() + took, self.attempts)
+
     def discard(self) -> None:
         """Throw an open body away, now; nothing happens where there is none. Never raises."""
         if self.body is not None:
@@ -274,8 +319,9 @@ class HTTPResponse:
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         # A pickle outlives the process and may be read by others: the request, with its credentials, stays behind.
-        kept = {name: getattr(self, name) for name in HTTPResponse.__slots__ if name not in ("request", "body")}
-        return None, kept | {"request": None, "body": None}
+        # And what parses JSON may be anything.
+        gone = {"request": None, "body": None, "loads": json.loads}
+        return None, {name: getattr(self, name) for name in HTTPResponse.__slots__} | gone
 
     def __repr__(self) -> str:
         size = "open body" if self.body is not None else f"{len(self.content)} bytes"

@@ -57,6 +57,21 @@ class Stopped:
 
 
 @dataclass(slots=True)
+class Hedged:
+    """An attempt got one more send beside it, ``delay`` seconds after its first; or was to, and it was ``skipped``.
+
+    ``skipped`` is None where it went out; else ``budget``, ``circuit_open`` or ``limiter``, which had none to spare.
+    """
+
+    at: float
+    attempt: int
+    method: str
+    url: str
+    delay: float
+    skipped: str | None
+
+
+@dataclass(slots=True)
 class Waited:
     """A place came after ``seconds``: the rate limiter's or the in-flight slot's."""
 
@@ -79,6 +94,16 @@ class CircuitChanged:
 @dataclass(slots=True)
 class Resent:
     """The server had closed a kept connection before it saw the request: it goes out once more, at once."""
+
+    at: float
+    attempt: int
+    method: str
+    url: str
+
+
+@dataclass(slots=True)
+class Challenged:
+    """A 401 was answered: the request goes out once more, with new credentials."""
 
     at: float
     attempt: int
@@ -131,5 +156,21 @@ class CallEnded:
     error: str | None
 
 
-Note = SendEnded | Retrying | Stopped | Waited | CircuitChanged | Resent | Redirected | Rebased | BodyRead | CallEnded
+Note = (
+    SendEnded
+    | Retrying
+    | Stopped
+    | Hedged
+    | Waited
+    | CircuitChanged
+    | Resent
+    | Challenged
+    | Redirected
+    | Rebased
+    | BodyRead
+    | CallEnded
+)
 """Any of them."""
+
+Decision = Retrying | Stopped | Hedged
+"""Those that say what follows from a failure, or from a slow answer, and why."""

@@ -34,7 +34,7 @@ class RedirectPolicy:
 
     Args:
         limit: how many redirects of one request are followed, 0 or more.
-        headers: names of further headers that another origin may see, in any case.
+        headers: names of further headers that another origin may see, in any case; Cookie cannot be one.
 
     Raises:
         ConfigurationError: a limit that is not one, or a name that is not a header name.
@@ -51,6 +51,8 @@ class RedirectPolicy:
         for name in self.headers:
             if not isinstance(name, str) or not _NAME(name):
                 raise ConfigurationError(f"headers: {name!r:.80} is not a header name")
+            if name.lower() == "cookie":
+                raise ConfigurationError(f"headers: {name!r} is not allowed; cookies stay with their origin")
         object.__setattr__(self, "headers", frozenset(name.lower() for name in self.headers))
 
     def follow(self, request: HTTPRequest, response: HTTPResponse, seen: list[tuple[str, str]]) -> HTTPRequest | None:

@@ -1,9 +1,10 @@
-"""From values to request bodies: each function returns the body and its Content-Type."""
+"""From values to request bodies: each function returns the body and its Content-Type. And back, for JSON."""
 
 from __future__ import annotations
 
-from json import JSONEncoder
-from typing import Any, NoReturn
+from collections.abc import Callable
+from json import JSONEncoder, loads
+from typing import Any, NoReturn, Protocol, runtime_checkable
 from urllib.parse import quote_plus
 
 from .bodies import Body
@@ -15,18 +16,67 @@ def _refuse(value: object) -> NoReturn:
     raise TypeError(f"{type(value).__name__} cannot be encoded; make it a dict, list, str, number, bool or None")
 
 
-_encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode
+@runtime_checkable
+class Serializer(Protocol):
+    """Writes and reads JSON."""
+
+    def dumps(self, value: Any) -> bytes:
+        """``value`` as JSON in UTF-8.
+
+        Raises:
+            TypeError, ValueError: it holds what JSON cannot say. The message names the type and shows no value.
+        """
+        ...
+
+    def loads(self, data: bytes) -> Any:
+        """The value that ``data`` is.
+
+        Raises:
+            ValueError: it is not JSON.
+        """
+        ...
 
 
-def json_body(value: Any) -> tuple[Body, str]:
-    """``value`` as compact JSON in UTF-8. Source: RFC 8259.
+class JSONSerializer:
+    """The standard library's JSON: compact, in UTF-8, without NaN and infinities. Source: RFC 8259.
+
+    Args:
+        default: makes of a value of any other type one that JSON can say, or raises TypeError.
+    """
+
+    __slots__ = ("_encode",)
+
+    def __init__(self, default: Callable[[Any], Any] = _refuse) -> None:
+        self._encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default).encode
+
+    def dumps(self, value: Any) -> bytes:
+        """See :class:`Serializer`."""
+        return self._encode(value).encode()
+
+    def loads(self, data: bytes) -> Any:
+        """See :class:`Serializer`."""
+        return loads(data)
+
+
+_STANDARD = JSONSerializer()
+
+
+def json_body(value: Any, serializer: Serializer = _STANDARD) -> tuple[Body, str]:
+    """``value`` as JSON.
+
+    Args:
+        value: what to say.
+        serializer: how to write it.
 
     Raises:
         InvalidRequestError: it holds what JSON cannot say: another type (which is named), NaN or an infinity, a loop, a
             lone surrogate.
     """
     try:
-        return Body.of(_encode(value).encode()), "application/json"
+        data = serializer.dumps(value)
+        if not isinstance(data, bytes):  # the json module itself gives text
+            raise TypeError(f"the serializer gave a {type(data).__name__}; it must give bytes")
+        return Body.of(data), "application/json"
     except UnicodeEncodeError:
         raise InvalidRequestError("json: a str has a lone surrogate, which UTF-8 cannot encode") from None
     except RecursionError:

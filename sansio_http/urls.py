@@ -73,7 +73,7 @@ def parse_base(base_url: str) -> str:
             raise ValueError("is not an absolute URL")
         if "?" in base_url or "#" in base_url:
             raise ValueError("has a query or a fragment (what every request needs goes into params)")
-        return _site(scheme, authority) + _contained(path).rstrip("/")
+        return _site(scheme, authority) + contained(path).rstrip("/")
     except ValueError as error:
         raise ConfigurationError(
             f"base_url: {redact(base_url)!r} {error}; allowed is http:// or https://, a host, and perhaps a port and a"
@@ -101,7 +101,7 @@ def join(base: str, path: str) -> str:
         return base + path if path[0] == "/" else f"{base}/{path}"
     try:
         scheme, authority, path, query = _parts(path)
-        path = _contained(path)
+        path = contained(path)
         if scheme is not None and authority is not None:
             url = _site(scheme, authority) + path
             if url != base and not url.startswith(base + "/"):
@@ -268,8 +268,8 @@ def _encoded(text: str, safe: str = _PATH_SAFE) -> str:
         raise ValueError("has a lone surrogate, which UTF-8 cannot encode") from None
 
 
-def _contained(path: str) -> str:
-    """``path``, encoded, if nobody can read a dot segment in it."""
+def contained(path: str) -> str:
+    """``path``, encoded, if nobody can read a dot segment in it; else ``ValueError``."""
     path = reading = _encoded(path)
     for _ in range(_LEVELS + 1):
         if _DOT_SEGMENT(reading):

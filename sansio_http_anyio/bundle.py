@@ -5,36 +5,40 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sansio_http import (
     Auth,
+    AuthChain,
     Circuit,
     Concurrency,
     ConfigurationError,
+    HTTPRequest,
     Keyed,
     Limiter,
+    NoAuth,
     Policies,
     RedirectPolicy,
     RetryPolicy,
 )
 
-from .auth import APIKeyAuth, AuthHandler, BasicAuth, BearerAuth
+from .auth import AnyAuth, AuthHandler, Prepared
 from .chain import AttemptMiddleware
 from .config import ClientConfig
+from .consistency import check
 from .middleware.base import Middleware
 from .middleware.retry import RetryMiddleware
-from .rate_limiter import RateLimiter, SlidingWindowRateLimiter, TokenBucketRateLimiter
+from .rate_limiter import CoreRateLimiter, RateLimiter
 
 if TYPE_CHECKING:
     from .client import AsyncHTTPClient
 
 T = TypeVar("T")
 
-AnyAuth = Auth | AuthHandler
 AnyLimiter = Limiter | Keyed[Any, Limiter] | RateLimiter
+AnyLimiters = AnyLimiter | Sequence[AnyLimiter]
 AnyCircuit = Circuit | Keyed[Any, Circuit]
 
 
@@ -42,7 +46,7 @@ def bundle(
     config: ClientConfig,
     given: Policies | None,
     auth: AnyAuth | None,
-    limiter: AnyLimiter | None,
+    limiter: AnyLimiters | None,
     circuit: AnyCircuit | None,
     middlewares: Sequence[Middleware],
     hooks: Sequence[Middleware],
@@ -55,7 +59,8 @@ def bundle(
         ConfigurationError: a part is not what it should be, or two parts contradict each other.
     """
     policies = completed(
-        _configured(config) if given is None else given, Policies(slots=Concurrency(config.max_connections))
+        _configured(config) if given is None else given,
+        Policies(slots=Concurrency(config.max_connections), retry_budget=config.budget()),
     )
     changes: dict[str, Any] = {"auth_origin": policies.auth_origin or origin}
     if (retry := _retry_of(middlewares, hooks)) is not None:
@@ -70,11 +75,13 @@ def bundle(
         changes |= _limiter(limiter)
     if auth is not None:
         changes |= _auth(auth)
-    return replace(policies, **changes)
+    policies = replace(policies, **changes)
+    check(config, policies)
+    return policies
 
 
 def completed(policies: Policies, defaults: Policies) -> Policies:
-    """A bundle with the sources of chance and time, and the slots, that it was not given.
+    """A bundle with the sources of chance and time, the slots, the retry budget and the cookies that it was not given.
 
     Raises:
         ConfigurationError: it is none.
@@ -83,7 +90,10 @@ def completed(policies: Policies, defaults: Policies) -> Policies:
     return replace(
         policies,
         slots=policies.slots or defaults.slots,
+        retry_budget=policies.retry_budget or defaults.retry_budget,
         auth_origin=policies.auth_origin or defaults.auth_origin,
+        background=policies.background or defaults.background,
+        cookies=defaults.cookies if policies.cookies is None else policies.cookies,
         rand=policies.rand or random.random,
         entropy=policies.entropy or os.urandom,
         wall=policies.wall or time.time,
@@ -116,39 +126,96 @@ def chain_of(field: str, middlewares: Iterable[Middleware]) -> tuple[Middleware,
     return tuple(checked(field, each, Middleware, "a list of instances of Middleware subclasses") for each in several)
 
 
+def redirects_of(config: ClientConfig) -> RedirectPolicy:
+    """How redirects are followed where they are."""
+    return RedirectPolicy(config.max_redirects, config.redirect_headers)
+
+
 def _configured(config: ClientConfig) -> Policies:
     return Policies(
         retry=config.retry_policy(),
-        redirects=RedirectPolicy(config.max_redirects) if config.follow_redirects else None,
+        hedging=config.hedging(),
+        redirects=redirects_of(config) if config.follow_redirects else None,
         attempt_timeout=config.attempt_timeout,
         pool_timeout=config.pool_timeout,
     )
 
 
 def _auth(auth: AnyAuth) -> dict[str, Any]:
-    """Credentials at hand are applied by the core; what has its own ``prepare_request`` must be asked."""
-    if isinstance(auth, AuthHandler):
-        ours = (BearerAuth, BasicAuth, APIKeyAuth)
-        if not any(type(auth).prepare_request is cls.prepare_request for cls in ours):
-            return {"auth": None, "ask_auth": auth.prepare_request}
-    if callable(getattr(auth, "apply", None)) and not isinstance(auth, type):
-        return {"auth": auth, "ask_auth": None}
-    raise _wrong("auth", auth, "BearerAuth, BasicAuth, APIKeyAuth, or an AuthHandler of your own")
+    """What is at hand is written by the core; what has its own ``prepare_request`` must be asked; a signer is last."""
+    asked: list[AuthHandler] = []
+    written: list[Auth] = []
+    signers: list[Any] = []
+    for part in auth if isinstance(auth, list | tuple) else (auth,):
+        if isinstance(part, AuthHandler) and type(part).prepare_request is not Prepared.prepare_request:
+            asked.append(part)
+        elif isinstance(part, type) or not (_can(part, "apply") or _can(part, "sign")):
+            raise _wrong(
+                "auth", part, "BearerAuth, BasicAuth, ..., an AuthHandler or a RequestSigner, or a list of them"
+            )
+        elif not _can(part, "apply"):
+            signers.append(part)
+        elif not isinstance(part, NoAuth):
+            written.append(cast("Auth", part))
+    if len(signers) > 1:
+        raise ConfigurationError(f"auth: {len(signers)} signers; a request has one, which comes last")
+    if not (asked or written or signers or isinstance(auth, NoAuth)):
+        raise ConfigurationError("auth: nothing is in the list; NoAuth() sends no credentials")
+    return {
+        "auth": None if not written else written[0] if len(written) == 1 else AuthChain(written),
+        "ask_auth": None if not asked else asked[0].prepare_request if len(asked) == 1 else _in_turn(asked),
+        "signer": signers[0] if signers else None,
+    }
 
 
-def _limiter(limiter: AnyLimiter) -> dict[str, Any]:
-    """A limiter of the core's is claimed with the slot; what has its own ``acquire`` must be asked, and is before."""
-    if isinstance(limiter, RateLimiter):
-        if not limiter.is_configured():
-            return {"limiter": None, "ask_limiter": None}
-        ours = (TokenBucketRateLimiter, SlidingWindowRateLimiter)
-        if not any(type(limiter).acquire is cls.acquire for cls in ours):
-            return {"limiter": None, "ask_limiter": limiter.acquire}
-    if isinstance(limiter, Limiter | Keyed) and not isinstance(limiter, Concurrency):
-        return {"limiter": limiter, "ask_limiter": None}
-    raise _wrong(
-        "rate_limiter", limiter, "TokenBucketRateLimiter, SlidingWindowRateLimiter, or a RateLimiter of your own"
-    )
+def _can(part: object, method: str) -> bool:
+    return callable(getattr(part, method, None))
+
+
+def _in_turn(handlers: Sequence[AuthHandler]) -> Any:
+    """Asks each handler, with what the one before gave back."""
+
+    async def prepare_request(request: HTTPRequest) -> HTTPRequest:
+        for handler in handlers:
+            request = cast("HTTPRequest | None", await handler.prepare_request(request)) or request
+        return request
+
+    return prepare_request
+
+
+def _limiter(given: AnyLimiters) -> dict[str, Any]:
+    """Limiters of the core's are claimed with the slot; what has its own ``acquire`` must be asked, and is before."""
+    claimed: list[Limiter | Keyed[Any, Limiter]] = []
+    asked: list[RateLimiter] = []
+    for limiter in given if isinstance(given, list | tuple) else (given,):
+        if isinstance(limiter, RateLimiter):
+            if not limiter.is_configured():
+                continue
+            if type(limiter).acquire is not CoreRateLimiter.acquire:
+                asked.append(limiter)
+                continue
+        if not isinstance(limiter, Limiter | Keyed):
+            raise _wrong(
+                "rate_limiter",
+                limiter,
+                "TokenBucketRateLimiter or any other limiter, a Keyed registry of them, a RateLimiter of your own, or a"
+                " list of these",
+            )
+        claimed.append(limiter)
+    several = tuple(claimed) if len(claimed) > 1 else claimed[0] if claimed else None
+    return {"limiter": several, "ask_limiter": _all_of(asked) if asked else None}
+
+
+def _all_of(limiters: list[RateLimiter]) -> Callable[[float], Any]:
+    """Asks one after the other."""
+    if len(limiters) == 1:
+        return limiters[0].acquire
+
+    async def acquire(tokens: float) -> None:
+        for limiter in limiters:
+            await limiter.acquire(tokens)
+
+    return acquire
 
 
 def _retry_of(middlewares: Sequence[Middleware], hooks: Sequence[Middleware]) -> RetryPolicy | None:

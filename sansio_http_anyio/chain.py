@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sansio_http import ConfigurationError, HTTPRequest, HTTPResponse, Note, TotalTimeoutError, redact
+from sansio_http import (
+    ConfigurationError,
+    Decision,
+    HTTPRequest,
+    HTTPResponse,
+    Note,
+    TotalTimeoutError,
+    redact,
+)
 
 from .driver import Clock, Run
 from .middleware.base import Middleware, overrides
@@ -27,15 +36,27 @@ class Chain:
         middlewares: asked once per call.
         hooks: asked for each send by the core; here they watch.
         clock: the client's.
+        on_decision: told of what follows from failures.
 
     Attributes:
         observe: tells the watchers of a note; None where nobody watches.
     """
 
-    def __init__(self, middlewares: Sequence[Middleware], hooks: Sequence[Middleware], clock: Clock) -> None:
+    def __init__(
+        self,
+        middlewares: Sequence[Middleware],
+        hooks: Sequence[Middleware],
+        clock: Clock,
+        on_decision: Callable[[Decision], object] | None = None,
+    ) -> None:
         self._before = [each for each in middlewares if overrides(each, "process_request")]
         self._after = [each for each in reversed(middlewares) if overrides(each, "process_response")]
-        self._watchers = [each for each in (*middlewares, *hooks) if overrides(each, "on_note")]
+        watchers = [each for each in (*middlewares, *hooks) if overrides(each, "on_note")]
+        self._watchers: list[tuple[str, Callable[[Note], object]]] = [
+            (f"{type(each).__name__}.on_note", each.on_note) for each in watchers
+        ]
+        if on_decision is not None:
+            self._watchers.append(("on_decision", partial(_tell_decision, on_decision)))
         self._clock = clock
         self.observe: Callable[[Note], None] | None = self._observe if self._watchers else None
 
@@ -79,11 +100,11 @@ class Chain:
         return response
 
     def _observe(self, note: Note) -> None:
-        for watcher in self._watchers:
+        for name, tell in self._watchers:
             try:
-                watcher.on_note(note)
+                tell(note)
             except Exception:
-                _log.exception("%s.on_note raised; the call goes on", type(watcher).__name__)
+                _log.exception("%s raised; the call goes on", name)
 
 
 class AttemptMiddleware:
@@ -102,6 +123,11 @@ class AttemptMiddleware:
     async def process_response(self, response: HTTPResponse, request: HTTPRequest) -> HTTPResponse | None:
         """The response to go on with."""
         return await self._middleware.process_response(response, request)
+
+
+def _tell_decision(on_decision: Callable[[Decision], object], note: Note) -> None:
+    if isinstance(note, Decision):
+        on_decision(note)
 
 
 def _or_given(answer: object, given: T, middleware: Middleware) -> T:

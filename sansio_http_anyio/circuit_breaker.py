@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from sansio_http import (
+    CallWindow,
     Circuit,
     CircuitBreakerOpenError,
     CircuitState,
@@ -29,10 +31,19 @@ class CircuitBreaker(Circuit):
     In a client it judges responses and transport errors; with :meth:`call` it guards anything.
 
     Args:
-        failure_threshold: failures in a row that open it, 1 or more.
+        failure_threshold: failures in a row that open it, 1 or more. With a ``window`` it is not given.
         recovery_timeout: seconds it stays open.
         expected_exception: what counts as a failure in :meth:`call`: an exception class, or several.
-        half_open_permits: probes that must succeed before it closes, and that may be out at once.
+        window: opens it by the rate of failures, or of slow calls, in the place of failures in a row.
+        half_open_permits: probes that may be out at once, and that decide.
+        success_threshold: how many of them must succeed for it to close; None for all.
+        lease: seconds after which a probe in :meth:`call` without a result has failed; in a client it is what the send
+            may take, or 30, and 5 more.
+        recovery_factor: by which the break grows each time it opens without having closed in between; 1 or more.
+        recovery_max: seconds that a break grows to at most; None for ten times ``recovery_timeout``.
+        recovery_jitter: a random part of so much of the break is added to it, 0 to 1, so that many clients do not probe
+            in lockstep.
+        rand: numbers in [0, 1), for the jitter.
         is_failure: the verdict on an outcome in a client: True, False, or None for neither. In :meth:`call` it is asked
             about what was returned or raised, in the place of ``expected_exception``.
         clock: for use outside a client, in seconds.
@@ -47,12 +58,29 @@ class CircuitBreaker(Circuit):
         recovery_timeout: float = 60.0,
         expected_exception: type[BaseException] | tuple[type[BaseException], ...] = HTTPClientError,
         *,
+        window: CallWindow | None = None,
         half_open_permits: int = 1,
+        success_threshold: int | None = None,
+        lease: float = 35.0,
+        recovery_factor: float = 1.0,
+        recovery_max: float | None = None,
+        recovery_jitter: float = 0.0,
+        rand: Callable[[], float] = random.random,
         is_failure: Callable[[Outcome], bool | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(
-            failure_threshold, recovery_timeout, half_open_permits=half_open_permits, is_failure=is_failure
+            failure_threshold,
+            recovery_timeout,
+            window=window,
+            half_open_permits=half_open_permits,
+            success_threshold=success_threshold,
+            lease=lease,
+            recovery_factor=recovery_factor,
+            recovery_max=recovery_max,
+            recovery_jitter=recovery_jitter,
+            rand=rand,
+            is_failure=is_failure,
         )
         several = expected_exception if isinstance(expected_exception, tuple) else (expected_exception,)
         if not all(isinstance(each, type) and issubclass(each, BaseException) for each in several):
@@ -66,8 +94,16 @@ class CircuitBreaker(Circuit):
 
     @property
     def state(self) -> CircuitState:
-        """CLOSED, OPEN or HALF_OPEN, now."""
+        """CLOSED, OPEN, HALF_OPEN, ISOLATED or DISABLED, now."""
         return self.state_at(self._clock())
+
+    def force_open(self, now: float | None = None) -> None:
+        """Open, as failures would have: the break begins, for ``recovery_timeout``, and probes follow.
+
+        Args:
+            now: on the breaker's clock; left out, it is read.
+        """
+        super().force_open(self._clock() if now is None else now)
 
     @overload
     async def call(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...

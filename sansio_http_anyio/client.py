@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack, overload
 
 import anyio.lowlevel
 
@@ -15,48 +15,63 @@ from sansio_http import (
     Call,
     ClientClosedError,
     ConfigurationError,
+    CookieStore,
+    Decision,
     Headers,
     HeadersLike,
-    HTTPRequest,
     HTTPResponse,
     InvalidRequestError,
     Policies,
     QueryParams,
+    Serializer,
     __version__,
-    join,
     origin,
     parse_base,
 )
 
-from .bundle import AnyAuth, AnyCircuit, AnyLimiter, bundle, chain_of, checked, completed, with_auth
+from .auth import AnyAuth
+from .background import Background
+from .bundle import AnyCircuit, AnyLimiters, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
 from .middleware.base import Middleware
-from .options import RequestOptions, body_of, merged, overlaid
+from .options import RequestOptions, merged, overlaid
+from .preparation import Preparation
+from .serializers import STANDARD, serializer_of
+from .sources import Source
 from .streaming import ResponseStream
 from .transport.base import Transport
 from .transport.httpcore import HttpcoreTransport
+from .typed import validator
+from .verbs import Verbs
 
-_VOUCHED = frozenset({"POST", "PATCH"})  # what config.idempotency_key covers: the others may be repeated anyway
+_MOST_LIVE = 8  # sends that a hedged call can have in flight at once
+T = TypeVar("T")
 
 
-class AsyncHTTPClient:
+class AsyncHTTPClient(Verbs):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:
         base_url: where the API is; the URLs of requests are paths under it, which they cannot leave.
         config: timeouts, limits, retries.
-        auth: credentials for the origin of ``base_url``.
+        auth: credentials for the origin of ``base_url``: one, or a list whose parts all go onto each request.
         middlewares: asked once per call; see :class:`Middleware`.
-        rate_limiter: waits before each send.
+        rate_limiter: waits before each send: a limiter of any kind, a :class:`~sansio_http.Keyed` registry of them, a
+            :class:`RateLimiter` of your own; or a list of these, all of which a send has to pass.
         circuit_breaker: stops calls while the API is down; one, or a :class:`~sansio_http.Keyed` registry.
         policies: decide in the place of what ``config`` says about retries, redirects, attempt and pool timeouts.
         attempt_middlewares: asked for each send and each answer.
         transport: puts requests on the wire; by default httpcore's pool. The client closes it.
         headers: sent with every request.
         params: sent with every request.
+        cookies: keeps what servers set, and gives it back to them: a :class:`CookieJar`, or one of your own.
+        serializer: reads and writes JSON; by default the standard library does.
         clock: monotonic seconds.
+        on_decision: told of every :data:`~sansio_http.Decision` as it is made: that a retry follows, or none, or that a
+            hedge went out or was skipped, and why. A :class:`Middleware` is told of more. Do not block in it; an
+            exception of it is logged and goes no further.
 
     Raises:
         ConfigurationError: names the argument, the value and what is allowed.
@@ -70,7 +85,7 @@ class AsyncHTTPClient:
         config: ClientConfig | None = None,
         auth: AnyAuth | None = None,
         middlewares: Iterable[Middleware] = (),
-        rate_limiter: AnyLimiter | None = None,
+        rate_limiter: AnyLimiters | None = None,
         circuit_breaker: AnyCircuit | None = None,
         *,
         policies: Policies | None = None,
@@ -78,28 +93,38 @@ class AsyncHTTPClient:
         transport: Transport | None = None,
         headers: HeadersLike | None = None,
         params: QueryParams | None = None,
+        cookies: CookieStore | None = None,
+        serializer: Serializer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_decision: Callable[[Decision], object] | None = None,
     ) -> None:
         self._base_url = parse_base(base_url)
         self._config = checked("config", ClientConfig() if config is None else config, ClientConfig, "a ClientConfig")
         several = chain_of("middlewares", middlewares)
         hooks = chain_of("attempt_middlewares", attempt_middlewares)
-        self._policies = bundle(
+        self._background = Background()
+        decided = bundle(
             self._config, policies, auth, rate_limiter, circuit_breaker, several, hooks, self, origin(self._base_url)
         )
+        self._policies = replace(decided, background=self._background.run)
         self._clock = checked("clock", clock, Callable, "a function without arguments")
-        self._chain = Chain(several, hooks, clock)
-        try:
-            built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})
-            self._headers = overlaid(built_in, headers)
-            self._params = merged({}, params)
-        except InvalidRequestError as error:
-            raise ConfigurationError(str(error)) from None
-        self._given: tuple[Policies, Policies] | None = None  # a request's own policies, and as they were completed
-        self._running: set[Run] = set()
-        self._loop: object = None
+        if on_decision is not None:
+            checked("on_decision", on_decision, Callable, "a function of a note")
+        self._chain = Chain(several, hooks, clock, on_decision)
         self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
         checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
+        try:
+            built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})
+            built_in.update(getattr(self._transport, "default_headers", {}))
+            defaults = overlaid(built_in, headers), merged({}, params)
+        except InvalidRequestError as error:
+            raise ConfigurationError(str(error)) from None
+        if cookies is not None:
+            self._policies = replace(self._policies, cookies=cookies)
+        self._serializer = serializer_of(serializer)
+        self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults, self._serializer)
+        self._running: set[Run] = set()
+        self._loop: object = None
         self._closed = False
 
     @property
@@ -124,53 +149,45 @@ class AsyncHTTPClient:
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
+    @overload
+    async def request(
+        self, method: str, url: str, *, response_type: None = None, **options: Unpack[RequestOptions]
+    ) -> HTTPResponse: ...
+    @overload
+    async def request(
+        self, method: str, url: str, *, response_type: type[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
+    @overload
+    async def request(self, method: str, url: str, *, response_type: Any, **options: Unpack[RequestOptions]) -> Any: ...
+    async def request(
+        self, method: str, url: str, *, response_type: Any = None, **options: Unpack[RequestOptions]
+    ) -> Any:
         """Make a call and read the whole answer.
 
         Args:
             method: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS or TRACE.
-            url: a path under ``base_url``.
+            url: a path under ``base_url``, or a template of one, such as ``/users/{id}``, where ``path`` is given.
+            response_type: what the answer's JSON is to be: a pydantic model, a dataclass, a TypedDict, a union,
+                ``list[User]``: whatever pydantic knows.
             options: see :class:`RequestOptions`.
 
         Returns:
-            The answer, whatever its status, unless the retry policy gave up on it.
+            The answer, whatever its status, unless the retry policy gave up on it. With ``response_type``: an instance
+            of that type.
 
         Raises:
             InvalidRequestError: it cannot be sent as it is; nothing was sent.
             HTTPRequestError: there was no answer.
             RetryExhaustedError, RateLimitError: the answer could have been retried, and no retry follows.
+            HTTPResponseError: with ``response_type``, the status is 400 or above.
+            ResponseValidationError, ResponseDecodeError: the answer is not of ``response_type``, or not JSON.
             CircuitBreakerOpenError: the circuit breaker let nothing through.
             ClientClosedError: the client was closed, or belongs to another event loop.
         """
-        return await self._perform(method, url, False, options)
-
-    async def get(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("GET", ...)``."""
-        return await self.request("GET", url, **options)
-
-    async def post(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("POST", ...)``."""
-        return await self.request("POST", url, **options)
-
-    async def put(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("PUT", ...)``."""
-        return await self.request("PUT", url, **options)
-
-    async def delete(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("DELETE", ...)``."""
-        return await self.request("DELETE", url, **options)
-
-    async def patch(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("PATCH", ...)``."""
-        return await self.request("PATCH", url, **options)
-
-    async def head(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("HEAD", ...)``."""
-        return await self.request("HEAD", url, **options)
-
-    async def options(self, url: str, **options: Unpack[RequestOptions]) -> HTTPResponse:
-        """``request("OPTIONS", ...)``."""
-        return await self.request("OPTIONS", url, **options)
+        if response_type is None:
+            return await self._perform(method, url, False, options)
+        validate = validator(response_type)  # before anything is sent
+        return validate(await self._perform(method, url, False, options))
 
     def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> ResponseStream:
         """Make a call and read its answer piece by piece: ``async with client.stream("GET", "/big") as response``.
@@ -194,57 +211,24 @@ class AsyncHTTPClient:
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}; the options of a request are {allowed}")
         run = Run(self._clock)
         self._running.add(run)
+        source: Source | None = None  # of the body, while it is ours to close
         try:
-            request, policies = self._prepared(method, url, **options)
+            request, policies = self._preparation.request(method, url, **options)
+            if request.body is not None and isinstance(request.body.source, Source):
+                source = request.body.source
             request = await self._chain.request(request, self, run)
-            call = Call(request, policies, stream=stream, listen=self._chain.observe is not None)
+            live = 1 if policies.hedging is None else _MOST_LIVE
+            call = Call(request, policies, stream=stream, listen=self._chain.observe is not None, max_live=live)
             response = await drive(call, self._transport, self._clock, self._chain.observe, run)
+            if self._serializer is not STANDARD:
+                response.loads = self._serializer.loads
+            if response.body is not None:
+                source = None  # it may still be read, while the answer is
             return await self._chain.response(response, request)
         finally:
             self._running.discard(run)
-
-    def _prepared(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: QueryParams | None = None,
-        headers: HeadersLike | None = None,
-        json: Any = None,
-        data: Any = None,
-        timeout: float | None = None,
-        auth: AnyAuth | None = None,
-        policies: Policies | None = None,
-        idempotent: bool = False,
-        idempotency_key: str | None = None,
-    ) -> tuple[HTTPRequest, Policies]:
-        """The request, and who decides about it."""
-        body, content_type = body_of(json, data)
-        fields = overlaid(self._headers, headers)
-        if content_type is not None and "content-type" not in fields:
-            fields["Content-Type"] = content_type
-        request = HTTPRequest(
-            method,
-            join(self._base_url, url),
-            fields,
-            merged(self._params, params),
-            body,
-            self._config.timeout if timeout is None else timeout,
-            idempotent=idempotent,
-            idempotency_key=idempotency_key,
-        )
-        if request.timeout == math.inf:
-            request.timeout = None
-        if idempotency_key is None and request.method in _VOUCHED and "idempotency-key" not in fields:
-            request.idempotency_key = self._config.idempotency_key
-        chosen = self._policies if policies is None else self._completed(policies)
-        return request, chosen if auth is None else with_auth(chosen, auth)
-
-    def _completed(self, policies: Policies) -> Policies:
-        """A request's own policies with the client's slots; the last one is kept, as it will be asked for again."""
-        if self._given is None or self._given[0] is not policies:
-            self._given = policies, completed(policies, self._policies)
-        return self._given[1]
+            if source is not None:
+                await source.aclose()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -264,10 +248,16 @@ class AsyncHTTPClient:
         self._closed = True
         for run in list(self._running):
             run.stop()
-        await self._transport.aclose()
+        self._background.stop()
+        try:
+            await self._background.aclose()
+        finally:
+            await self._transport.aclose()
 
     async def __aenter__(self) -> AsyncHTTPClient:
         self._check_open()
+        wanted = any(auth.source is not None for auth in self._policies.active)
+        await self._background.open(self._transport, self._clock, wanted)
         return self
 
     async def __aexit__(

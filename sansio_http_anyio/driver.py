@@ -40,20 +40,22 @@ class Run:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._scope: anyio.CancelScope  # there is one by the time that anybody else runs
+        self._scope: anyio.CancelScope | None = None  # None until it waits
         self._stopped = False
 
     def until(self, deadline: float | None) -> anyio.CancelScope:
         """A scope to wait in. It ends at ``deadline``, or when the run is stopped."""
         self.check()
-        late = float("inf") if deadline is None else anyio.current_time() + deadline - self._clock()
-        self._scope = anyio.CancelScope(deadline=late)
-        return self._scope
+        # In this order: where the two clocks are one the sum is the deadline, and not a rounding error before it.
+        late = float("inf") if deadline is None else deadline + (anyio.current_time() - self._clock())
+        scope = self._scope = anyio.CancelScope(deadline=late)
+        return scope
 
     def stop(self) -> None:
         """End the wait; what follows raises :class:`~sansio_http.ClientClosedError`."""
         self._stopped = True
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def check(self) -> None:
         """Raises if the run was stopped."""
@@ -83,6 +85,10 @@ async def drive(
         Exception: the call's outcome, where it is one.
     """
     run = Run(clock) if run is None else run
+    if call.max_live > 1:
+        from .racing import race  # which is made of what stands here
+
+        return await race(call, transport, clock, observe, run)
     order: Send | Ask | None = None  # that is out
     body: Any = None  # of the last answer, if it is open: ours until the call is done with it
     sent = 0  # the send that it answers
@@ -105,9 +111,9 @@ async def drive(
                 await _sleep(call, step.wake_at, run)
                 step = call.handle(Woke(), clock())
             elif isinstance(order, Ask):
-                step = call.handle(await _ask(order, run), clock())
+                step = call.handle(await perform_ask(order, run), clock())
             else:
-                ended = await _send(order, transport, run)
+                ended = await perform_send(order, transport, run)
                 if isinstance(ended.outcome, HTTPResponse):
                     body, sent = ended.outcome.body, order.id
                 step = call.handle(ended, clock())
@@ -184,7 +190,7 @@ def relay(step: Step, observe: Observe | None) -> None:
             observe(note)
 
 
-async def _send(order: Send, transport: Transport, run: Run) -> Ended:
+async def perform_send(order: Send, transport: Transport, run: Run) -> Ended:
     """Put a request on the wire, until its deadline."""
     ended: Ended | None = None
     try:
@@ -204,7 +210,7 @@ async def _send(order: Send, transport: Transport, run: Run) -> Ended:
     return ended or Ended(order.id, order.error(AttemptTimeoutError, "the attempt took too long"))
 
 
-async def _ask(order: Ask, run: Run) -> Ended:
+async def perform_ask(order: Ask, run: Run) -> Ended:
     """Call something of the user's, and await it where it asks for that."""
     with run.until(order.deadline):
         try:

@@ -2,75 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, cast
 
 from sansio_http import (
-    Auth,
-    Body,
     Headers,
     HeadersLike,
     InvalidRequestError,
+    ParamsStyle,
+    PathParams,
     Policies,
     QueryParams,
-    bytes_body,
-    form_body,
-    json_body,
-    text_body,
 )
 
-from .auth import AuthHandler
+from .auth import AnyAuth
+from .uploads import Content, Files
+
+_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*|\"[!#-+\--:<-\[\]-~]*\"").fullmatch
 
 
 class RequestOptions(TypedDict, total=False):
     """The keywords of every request method.
 
     Keys:
-        params: added to the query, after the client's own of other names.
+        path: what goes into the ``{names}`` of the URL, percent-encoded: ``client.get("/users/{id}", path={"id": 1})``.
+        params: added to the query, after the client's own of other names; None is left out.
+        params_style: how a list in ``params`` is written (see :data:`~sansio_http.ParamsStyle`).
         headers: beside the client's own; the same name replaces.
-        json: a value to send as JSON.
-        data: a mapping or pairs to send as a form; or text, bytes or a :class:`~sansio_http.Body` as they are.
+        cookies: for this request alone, by name, before those of a jar.
+        json: a value to send as JSON: also dataclasses, pydantic models, dates, enumerations, UUIDs.
+        data: a mapping or pairs to send as a form; or content as it is: text, bytes, a file that was opened in binary
+            mode, an iterator of bytes (asynchronous or not), a function that makes one, a :class:`~sansio_http.Body`.
+            What can be sent once only is never retried: a file that can be wound back, and a function, can be again.
+        files: files to send as a form, by field name, beside the fields in ``data``: content as for ``data``, or
+            ``(filename, content, media type, headers)`` as far as they are given.
+        content_type: of the body, in the place of the one it has by itself.
         timeout: seconds for this call in the place of the client's; ``math.inf`` for no limit.
-        auth: credentials in the place of the client's.
+        auth: credentials in the place of the client's; :class:`NoAuth` for none.
+        follow_redirects: in the place of the client's.
         policies: decide about this call in the place of the client's; the client's slots stay.
         idempotent: True vouches that the server may receive this request twice, whatever its method.
         idempotency_key: sent as Idempotency-Key with every attempt; ``"auto"`` makes one.
     """
 
+    path: PathParams | None
     params: QueryParams | None
+    params_style: ParamsStyle | None
     headers: HeadersLike | None
+    cookies: Mapping[str, str] | None
     json: Any
-    data: QueryParams | str | bytes | bytearray | memoryview | Body | None
+    data: QueryParams | Content | None
+    files: Files | None
+    content_type: str | None
     timeout: float | None
-    auth: Auth | AuthHandler | None
+    auth: AnyAuth | None
     policies: Policies | None
+    follow_redirects: bool | None
     idempotent: bool
     idempotency_key: str | None
 
 
-def body_of(json: Any, data: Any) -> tuple[Body | None, str | None]:
-    """The body, and the Content-Type it has where the caller says nothing.
+def cookie_header(cookies: Mapping[str, str]) -> str:
+    """Cookies of one request as they go into its header. Source: RFC 6265 4.1.1.
 
     Raises:
-        InvalidRequestError: both are given, or the one that is cannot be encoded.
+        InvalidRequestError: names the cookie that is not one. The message does not show its value.
     """
-    if json is not None:
-        if data is not None:
-            raise InvalidRequestError("json, data: a request has one body; give one of them")
-        return json_body(json)
-    if data is None:
-        return None, None
-    if isinstance(data, Body):
-        return data, None
-    if isinstance(data, str):
-        return text_body(data)
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes_body(cast("bytes | bytearray", data))
-    if isinstance(data, Mapping | Sequence):
-        return form_body(cast("QueryParams", data))
-    raise InvalidRequestError(
-        f"data: {type(data).__name__} is not allowed; it is a mapping, (name, value) pairs, str, bytes or a Body"
-    )
+    if not isinstance(cookies, Mapping):
+        raise InvalidRequestError(f"cookies: must be a mapping of names to values, not {type(cookies).__name__}")
+    for name, value in cookies.items():
+        if not isinstance(name, str) or not _COOKIE_NAME(name):
+            raise InvalidRequestError(f"cookies: {name!r:.80} is not a cookie's name")
+        if not isinstance(value, str) or not _COOKIE_VALUE(value):
+            raise InvalidRequestError(
+                f"cookies[{name!r:.80}]: must be a str without space, comma, semicolon, backslash, quotes inside, and"
+                " without other characters than ASCII's (percent-encode or base64 what is)"
+            )
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
 def merged(defaults: QueryParams, params: QueryParams | None) -> QueryParams:

@@ -29,10 +29,15 @@ class Settings(BaseSettings, ClientConfig):  # pyright: ignore[reportIncompatibl
         enable_decoding=False,
     )
 
-    @field_validator("retry_statuses", "retry_methods", mode="before")
+    @field_validator("redirect_headers", "retry_statuses", "retry_methods", "retry_hints", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("retry_jitter", mode="before")
+    @classmethod
+    def _a_jitter_is_called_none(cls, value: Any) -> Any:
+        return "none" if value is None else value
 
     def config(self) -> ClientConfig:
         """The same values as a plain :class:`ClientConfig`; what was not set stays a default."""

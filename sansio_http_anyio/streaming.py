@@ -12,7 +12,7 @@ import anyio
 
 from sansio_http import HTTPResponse, ResponseBodyError, ResponseDecodeError, charset
 
-from .transport.network import CLOSE_TIMEOUT
+from .transport.httpcore_wire import CLOSE_TIMEOUT
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from ..exceptions import ConfigurationError
 from ..headers import Headers
 from ..models import HTTPRequest
 from ..query import add_params
+from .base import Secret
 
 Location = Literal["header", "query", "cookie"]
 
@@ -17,7 +18,7 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+").fullmatch  # RFC 6265 4.1.1
 _NOT_FOR_KEYS = frozenset({"content-length", "host", "transfer-encoding"})
 
 
-class APIKey:
+class APIKey(Secret):
     """A key that goes with every request.
 
     Args:

@@ -7,11 +7,12 @@ import re
 
 from ..exceptions import ConfigurationError
 from ..models import HTTPRequest
+from .base import Secret
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 
 
-class Basic:
+class Basic(Secret):
     """``Authorization: Basic ...`` with user and password in UTF-8 (RFC 7617 2.1).
 
     Args:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
+from sys import intern
 
-from ..exceptions import HTTPClientError, HTTPRequestError, PoolTimeoutError, ResponseTooLargeError
+from ..exceptions import (
+    AddressRefusedError,
+    HTTPClientError,
+    HTTPRequestError,
+    PoolTimeoutError,
+    ResponseTooLargeError,
+)
 from ..models import HTTPResponse, Outcome
+
+_NEUTRAL = (AddressRefusedError, PoolTimeoutError, ResponseTooLargeError)  # ours, not the server's
 
 _LONGEST = 200  # characters of a summary: it is kept for each open circuit
 
@@ -27,7 +36,7 @@ def is_failure(outcome: Outcome) -> bool | None:
     """
     if isinstance(outcome, HTTPResponse):
         return outcome.status_code >= 500
-    if not isinstance(outcome, HTTPRequestError) or isinstance(outcome, PoolTimeoutError | ResponseTooLargeError):
+    if not isinstance(outcome, HTTPRequestError) or isinstance(outcome, _NEUTRAL):
         return None
     return None if outcome.phase == "queue" else True
 
@@ -37,7 +46,7 @@ def summary(outcome: object) -> str | None:
     if outcome is None:
         return None
     if isinstance(outcome, HTTPResponse):
-        return f"{outcome.status_code} {outcome.reason}".rstrip()
+        return intern(f"{outcome.status_code} {outcome.reason}".rstrip())  # one for all that are open for it
     name = type(outcome).__name__
     if not isinstance(outcome, HTTPClientError):
         return name

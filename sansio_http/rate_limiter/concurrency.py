@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from .queue import Claimed, Limiter, Reservation, allow, is_whole
+from .checks import allow, is_whole
+from .places import Claimed, Fate, Reservation, Slot
+from .queue import Limiter
 
 if TYPE_CHECKING:
     from ..step import Waiter
-
-Fate = Literal["ok", "dropped", "ignored"]
-"""How what held a slot ended: well, by a sign of overload (a timeout, a refusal), or in a way that tells nothing."""
-
-
-class Slot(Claimed):
-    """Leave to be in flight, until :meth:`Concurrency.release`.
-
-    Attributes:
-        tokens: that it holds; 0 once it was released.
-        nudge: whom to wake now; None for nobody.
-    """
-
-    __slots__ = ("tokens",)
-
-    def __init__(self, tokens: float, nudge: Waiter | None) -> None:
-        self.tokens = tokens
-        self.nudge = nudge
 
 
 class Concurrency(Limiter):
@@ -37,20 +21,26 @@ class Concurrency(Limiter):
 
     Args:
         limit: tokens, a whole number, 1 or more.
+        max_waiting: places in the queue, 0 or more; who finds it full is refused. None for no limit.
         max_wait: 0 refuses whoever would have to wait; any other value lets all wait, for the wait is unknown.
 
     Raises:
         ConfigurationError: names the field, the value and what is allowed.
     """
 
-    __slots__ = ("_in_use", "limit")
+    __slots__ = ("_in_use", "limit", "max_waiting")
 
     whole_tokens = True
+    holds = True
 
-    def __init__(self, limit: int, *, max_wait: float | None = None) -> None:
+    def __init__(self, limit: int, *, max_waiting: int | None = None, max_wait: float | None = None) -> None:
         allow("limit", limit, is_whole(limit) and limit >= 1, "a whole number, 1 or more (held at once)")
+        if max_waiting is not None:
+            fine = is_whole(max_waiting) and max_waiting >= 0
+            allow("max_waiting", max_waiting, fine, "a whole number, 0 or more, or None")
         super().__init__(limit, max_wait)
         self.limit = limit
+        self.max_waiting = max_waiting
         self._in_use = 0
 
     @property
@@ -60,7 +50,7 @@ class Concurrency(Limiter):
 
     def take(self, now: float, tokens: float = 1) -> Slot | None:
         """As :meth:`Limiter.take`; what is taken is a slot, and goes back by :meth:`release`."""
-        if type(tokens) is not int or not 0 < tokens <= self.limit:
+        if type(tokens) is not int or not 0 < tokens <= self._capacity:
             self._check(tokens)
         if self._first is not None or self._in_use + tokens > self.limit:
             return None
@@ -72,17 +62,8 @@ class Concurrency(Limiter):
         answer = super().claim(reservation, now)
         return Slot(reservation.tokens, answer.nudge) if isinstance(answer, Claimed) else answer
 
-    def release(self, slot: Slot, outcome: Fate, now: float) -> Waiter | None:
-        """Give the slot back. Idempotent.
-
-        Args:
-            slot: that this limiter gave.
-            outcome: how what held it ended. A fixed limit does not care; one that adapts learns from it.
-            now: monotonic seconds.
-
-        Returns:
-            Whom to wake.
-        """
+    def release(self, slot: Slot, fate: Fate, now: float) -> Waiter | None:
+        """As :meth:`Limiter.release`."""
         self._in_use -= int(slot.tokens)
         slot.tokens = 0
         return None if self._first is None else self._call_head(self._timeline.at(now))
@@ -94,6 +75,9 @@ class Concurrency(Limiter):
         self._in_use += int(tokens)
 
     def _untake(self, tokens: float, time: float) -> None:
+        self._in_use -= int(tokens)
+
+    def _free(self, tokens: float, time: float) -> None:
         self._in_use -= int(tokens)
 
     def _is_full(self, time: float) -> bool:

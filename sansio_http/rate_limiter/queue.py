@@ -23,13 +23,14 @@ be 100,000 of them, one for each key.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from math import inf
-from sys import float_info
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ..exceptions import ConfigurationError, DriverError
+from ..exceptions import DriverError
 from ..timeline import Timeline
+from .checks import allow, is_number, is_whole
+from .law import Law
+from .places import CLAIMED, Claimed, Refused, Reservation
 
 if TYPE_CHECKING:
     from ..step import Waiter
@@ -41,75 +42,11 @@ GRACE = 1.0
 """Seconds that a head may be late before others pass it."""
 
 
-class Refused:
-    """There is no place: the wait would be longer than allowed.
-
-    Attributes:
-        retry_at: when the tokens would come, on the caller's clock; where that cannot be known, a guess.
-    """
-
-    __slots__ = ("retry_at",)
-
-    def __init__(self, retry_at: float) -> None:
-        self.retry_at = retry_at
-
-    def __repr__(self) -> str:
-        return f"<Refused until {self.retry_at:.6g}>"
-
-
-class Claimed:
-    """The tokens are taken.
-
-    Attributes:
-        nudge: whom to wake now; None for nobody.
-    """
-
-    __slots__ = ("nudge",)
-
-    def __init__(self, nudge: Waiter | None) -> None:
-        self.nudge = nudge
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>" if self.nudge is None else f"<{type(self).__name__}, with a nudge>"
-
-
-CLAIMED = Claimed(None)
-"""The usual answer, made once: there is nobody to wake."""
-
-
-class Reservation:
-    """A place in a queue: made by :meth:`Limiter.reserve`, opaque to everybody else.
-
-    Attributes:
-        tokens: that it will take.
-        waiter: whom to wake when its turn comes early.
-        due: when it was told to come, in own time; infinite: when it is nudged.
-        state: ``waiting`` in the queue, ``passed`` by others, ``claimed`` or ``cancelled``.
-        mark: tokens that were ever queued before it, for the estimate of what is ahead.
-        before, behind: its neighbours in the queue.
-    """
-
-    __slots__ = ("before", "behind", "due", "mark", "state", "tokens", "waiter")
-
-    def __init__(self, tokens: float, waiter: Waiter | None, due: float, mark: float) -> None:
-        self.tokens = tokens
-        self.waiter = waiter
-        self.due = due
-        self.state: Literal["waiting", "passed", "claimed", "cancelled"] = "waiting"
-        self.mark = mark
-        self.before: Reservation | None = None
-        self.behind: Reservation | None = None
-
-    def __repr__(self) -> str:
-        return f"<Reservation of {self.tokens:g}, {self.state}>"
-
-
-class Limiter(ABC):
+class Limiter(Law):
     """A FIFO of places before a law that says when tokens are there.
 
-    A law is a subclass with four short methods, :meth:`_ready_at`, :meth:`_take`, :meth:`_untake` and :meth:`_is_full`,
-    that never sees the queue. Several limits at once are a law as well: ready when its last part is, taking from each.
-    One whose limit moves calls :meth:`_call_head` when it did.
+    The law is a subclass's (see :class:`~.law.Law`). Where :attr:`holds` is True, what is taken or claimed is a
+    :class:`Slot`, and its end is told by :meth:`release`.
 
     Args:
         capacity: the most tokens that one claim can ever get, 1 or more.
@@ -120,9 +57,6 @@ class Limiter(ABC):
     """
 
     __slots__ = ("_capacity", "_first", "_last", "_mark", "_pending", "_timeline", "_waiting", "max_wait")
-
-    whole_tokens = False
-    """Whether tokens are counted in whole numbers."""
 
     def __init__(self, capacity: float, max_wait: float | None) -> None:
         if max_wait is not None:
@@ -135,28 +69,6 @@ class Limiter(ABC):
         self._waiting = 0  # places
         self._pending: float = 0  # tokens they wait for
         self._mark: float = 0  # tokens that were ever queued
-
-    # -- what a law says ----------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
-        """From when on ``tokens`` can be taken once ``ahead`` others were; exact where ``ahead`` is 0.
-
-        Returns:
-            Own time: later than ``time``, or any that is not for *now*; infinite where it cannot be known.
-        """
-
-    @abstractmethod
-    def _take(self, tokens: float, time: float) -> None:
-        """Take them; they are ready."""
-
-    @abstractmethod
-    def _untake(self, tokens: float, time: float) -> None:
-        """Undo a :meth:`_take` of this very ``time``."""
-
-    @abstractmethod
-    def _is_full(self, time: float) -> bool:
-        """Whether as much can be taken as from a new limiter."""
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
@@ -181,12 +93,15 @@ class Limiter(ABC):
 
     # -- places -------------------------------------------------------------------------------------------------------
 
-    def take(self, now: float, tokens: float = 1) -> Claimed | None:
+    def take(self, now: float, tokens: float = 1) -> Claimed | Refused | None:
         """Tokens at once, without a place, if they are there and nobody waits; else :meth:`reserve` one.
 
         Args:
             now: monotonic seconds.
             tokens: as for :meth:`reserve`.
+
+        Returns:
+            The tokens, taken; None if they are not there; :class:`Refused` if they are, and not for this one.
 
         Raises:
             ConfigurationError: so many tokens can never be had.
@@ -239,6 +154,9 @@ class Limiter(ABC):
                 ready = min(ready, time + RECHECK)
             if self._is_too_long(ready - time, max_wait):
                 return Refused(self._timeline.back(time + RECHECK if ready == inf else ready))
+            if self.max_waiting is not None and self._waiting >= self.max_waiting:
+                retry_at = self._timeline.back(time + RECHECK if ready == inf else ready)
+                return Refused(retry_at, f"has a full queue: {self._waiting} waiting")
         else:
             ready = time
         place = Reservation(tokens, waiter, ready, self._mark)
@@ -393,20 +311,3 @@ class Limiter(ABC):
         number, what = (is_whole, "a whole number") if self.whole_tokens else (is_number, "a number")
         ok = number(tokens) and 0 < tokens <= self._capacity
         allow("tokens", tokens, ok, f"{what} above 0, at most {self._capacity:.15g}")
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a finite number that a float can hold; True and False are none."""
-    finite = isinstance(value, int | float) and -float_info.max <= value <= float_info.max
-    return finite and not isinstance(value, bool)
-
-
-def is_whole(value: object) -> bool:
-    """Whether it is a whole number, by its type; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def allow(field: str, value: object, ok: bool, allowed: str) -> None:
-    """Raise the ConfigurationError that names the field, the value and what is allowed, unless all is well."""
-    if not ok:
-        raise ConfigurationError(f"{field}: {value!r:.40} is not allowed; it must be {allowed}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from .queue import Limiter, allow, is_number, is_whole
+from .checks import allow, is_number, is_whole
+from .queue import Limiter
 
 
 class SlidingWindow(Limiter):

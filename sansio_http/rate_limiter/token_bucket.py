@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from math import inf, nextafter
 
-from .queue import CLAIMED, Claimed, Limiter, allow, is_number
+from .checks import allow, is_number
+from .places import CLAIMED, Claimed
+from .queue import Limiter
 
 # What rounding may cost, so that whoever was told a time is granted at it: the tokens of a microsecond, but no more
 # than a millionth of one. (To compare times instead is not enough: at 1e9 tokens a second the time of a single token is

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Literal
 
@@ -20,10 +20,14 @@ from ..models import HTTPRequest, HTTPResponse, Outcome
 from ..notes import Note
 from ..policies import Policies
 from ..step import Ask, BodyEnded, Ended, Send, Step, Woke
-from .script import Reply, Server, make_error
+from .script import Reply, make_error
 
 Ties = Literal["first", "last"] | Callable[[], float]
 """Which of several events of one instant comes first: the one planned first, or last; or by a number drawn for each."""
+
+
+Journey = Generator[float, None, Reply]
+"""A server that time passes in: it yields seconds to let them pass, and returns its reply."""
 
 
 class ContractError(AssertionError):
@@ -92,7 +96,8 @@ class Simulator:
     """Runs calls against a scripted server in virtual time.
 
     Args:
-        server: answers each send with a :class:`Reply`.
+        server: answers each send with a :class:`Reply`, or on a :data:`Journey`, where what it answers depends on what
+            others do in the meantime. (A server does not notice that nobody waits for it any more.)
         now: where time begins, in seconds.
         ties: see :data:`Ties`.
         late: seconds by which a wake-up comes late; drawn for each.
@@ -106,7 +111,7 @@ class Simulator:
 
     def __init__(
         self,
-        server: Server,
+        server: Callable[[Send], Reply | Journey],
         *,
         now: float = 0.0,
         ties: Ties = "first",
@@ -211,7 +216,28 @@ class Simulator:
         call.sends.append(send)
         in_flight = len(call.live) - 1 and sum(isinstance(order, Send) for order in call.live.values())
         _require(in_flight <= self._max_live, "max_live holds")
-        reply = self._server(send)
+        answer = self._server(send)
+        if isinstance(answer, Reply):
+            self._answer(call, send, answer)
+            return
+        if send.deadline is not None:
+            self._plan(send.deadline, "deadline", call, self._gave_up, send)
+        self._travel(call, send, answer)
+
+    def _travel(self, call: SimulatedCall, send: Send, journey: Journey) -> None:
+        try:
+            seconds = next(journey)
+        except StopIteration as end:
+            if send.id in call.live:
+                self._answer(call, send, end.value)
+        else:
+            self._plan(self.now + seconds, "travelled", call, self._travel, send, journey)
+
+    def _gave_up(self, call: SimulatedCall, send: Send) -> None:
+        if send.id in call.live:
+            self._ended(call, send, send.error(AttemptTimeoutError, "late"))
+
+    def _answer(self, call: SimulatedCall, send: Send, reply: Reply) -> None:
         head = reply.head(send)
         ends_at = self.now + reply.after
         streamed = send.stream and isinstance(head, HTTPResponse) and head.is_success

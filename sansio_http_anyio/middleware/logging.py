@@ -10,8 +10,10 @@ from typing import Any, Final
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     CircuitChanged,
     ConfigurationError,
+    Hedged,
     Note,
     Rebased,
     Redirected,
@@ -29,6 +31,8 @@ LEVELS: Final[Mapping[type[Note], int]] = MappingProxyType(
         SendEnded: logging.INFO,
         Redirected: logging.INFO,
         Resent: logging.INFO,
+        Challenged: logging.INFO,
+        Hedged: logging.INFO,
         Retrying: logging.WARNING,
         CircuitChanged: logging.WARNING,
         Rebased: logging.WARNING,
@@ -46,6 +50,8 @@ _TEXTS: Final[Mapping[type[Note], str]] = {
     SendEnded: f"{_ATTEMPT}: %(http_status_code)d in %(http_milliseconds).1f ms, %(http_bytes)d bytes",
     Redirected: f"{_ATTEMPT}: %(http_status_code)d leads to %(http_to)s",
     Resent: f"{_ATTEMPT}: the kept connection had been closed, sent once more",
+    Challenged: f"{_ATTEMPT}: a 401 was answered, sent once more with new credentials",
+    Hedged: f"{_ATTEMPT}: no answer in %(http_delay).3f s, sent once more beside it",
     Retrying: f"{_ATTEMPT} failed (%(http_reason)s): the next one in %(http_delay).3f s",
     CircuitChanged: "circuit breaker: %(http_before)s -> %(http_after)s",
     Rebased: "%(http_policy)s met another clock and counts on from there",
@@ -62,6 +68,8 @@ _TEXTS_OF_ERRORS: Final[Mapping[type[Note], str]] = {
     " (attempts: %(http_attempts)d, %(http_milliseconds).1f ms), %(http_error)s",
 }
 
+_HEDGE_SKIPPED: Final = f"{_ATTEMPT}: no answer in %(http_delay).3f s, not sent again beside it (%(http_skipped)s)"
+
 
 class LoggingMiddleware(Middleware):
     """Logs what becomes of every send, and every decision about it: one record each, with one readable line.
@@ -72,6 +80,8 @@ class LoggingMiddleware(Middleware):
     ``SendEnded``       INFO       method, URL, attempt, status or error, milliseconds, bytes
     ``Redirected``      INFO       method, URL, attempt, status, the URL that it led to
     ``Resent``          INFO       method, URL, attempt that goes out once more, as its kept connection was dead
+    ``Challenged``      INFO       method, URL, attempt that goes out once more, with new credentials after a 401
+    ``Hedged``          INFO       method, URL, attempt that got one more send beside it, or why it was skipped
     ``Retrying``        WARNING    method, URL, attempt, reason, seconds until the next one
     ``CircuitChanged``  WARNING    the circuit breaker's state before and after
     ``Rebased``         WARNING    a policy that met another clock
@@ -119,6 +129,8 @@ class LoggingMiddleware(Middleware):
         if isinstance(note, SendEnded | CallEnded):
             facts["http_milliseconds"] = note.elapsed * 1000
         text = _TEXTS[kind]
+        if isinstance(note, Hedged) and note.skipped is not None:
+            text = _HEDGE_SKIPPED
         if isinstance(note, SendEnded | BodyRead | CallEnded) and note.error is not None:
             facts["http_error"] = _without(f"{note.method} {note.url}", note.error)
             text = _TEXTS_OF_ERRORS[kind]

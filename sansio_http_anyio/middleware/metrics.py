@@ -12,9 +12,11 @@ from typing import Final, TypedDict, assert_never
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     Circuit,
     CircuitChanged,
     ConfigurationError,
+    Hedged,
     Limiter,
     Note,
     Rebased,
@@ -74,8 +76,8 @@ class BreakerMetrics(TypedDict):
     """The circuit breaker.
 
     Keys:
-        state: ``"CLOSED"``, ``"OPEN"`` or ``"HALF_OPEN"``, as a call noticed it last; None where none did.
-        failures: in a row, while CLOSED; None where the middleware was not given the breaker.
+        state: one of :class:`CircuitState`, as in ``"CLOSED"``, as a call noticed it last; None where none did.
+        failures: that count, while CLOSED; None where the middleware was not given the breaker.
         transitions: how often it changed, as in ``{"CLOSED->OPEN": 1}``.
     """
 
@@ -109,9 +111,12 @@ class MetricsSnapshot(TypedDict):
             ``retry_after``.
         stops: failures that could have been followed by another attempt and were not, by reason: see
             :class:`~sansio_http.RetryExhaustedError`.
+        hedges: further sends beside a slow one, as ``sent`` or by the reason why they were skipped: ``budget``,
+            ``circuit_open``, ``limiter``.
         waits: sends that had to wait for the rate limiter or for one of ``max_connections``.
         redirects: that were followed.
         resends: requests that went out once more at once, as their kept connection was dead.
+        challenges: requests that went out once more with new credentials, after a 401.
         rebases: how often a shared policy met another clock.
         circuit_breaker: its state and transitions.
         rate_limiter: its queue; None where the middleware was not given the limiter.
@@ -124,9 +129,11 @@ class MetricsSnapshot(TypedDict):
     body_errors: dict[str, int]
     retries: dict[str, int]
     stops: dict[str, int]
+    hedges: dict[str, int]
     waits: Histogram
     redirects: int
     resends: int
+    challenges: int
     rebases: int
     circuit_breaker: BreakerMetrics
     rate_limiter: LimiterMetrics | None
@@ -185,9 +192,11 @@ class MetricsMiddleware(Middleware):
                 "body_errors": counts.body_errors.copy(),
                 "retries": counts.retries.copy(),
                 "stops": counts.stops.copy(),
+                "hedges": counts.hedges.copy(),
                 "waits": counts.waits.view(),
                 "redirects": counts.redirects,
                 "resends": counts.resends,
+                "challenges": counts.challenges,
                 "rebases": counts.rebases,
                 "circuit_breaker": {
                     # Not the state of this moment: to notice that a break is over is the next call's, which notes it.
@@ -258,9 +267,11 @@ class _Counts:
         self.body_errors: dict[str, int] = {}
         self.retries: dict[str, int] = {}
         self.stops: dict[str, int] = {}
+        self.hedges: dict[str, int] = {}
         self.waits = _Durations()
         self.redirects = 0
         self.resends = 0
+        self.challenges = 0
         self.rebases = 0
         self.transitions: dict[str, int] = {}
 
@@ -278,6 +289,8 @@ class _Counts:
                 _increment(self.retries, note.reason)
             case Stopped():
                 _increment(self.stops, note.reason)
+            case Hedged():
+                _increment(self.hedges, note.skipped or "sent")
             case BodyRead():
                 self.bytes += note.bytes
                 if note.error is not None:
@@ -286,6 +299,8 @@ class _Counts:
                 self.redirects += 1
             case Resent():
                 self.resends += 1
+            case Challenged():
+                self.challenges += 1
             case CircuitChanged():
                 _increment(self.transitions, f"{note.before}->{note.after}")
             case Rebased():

@@ -6,9 +6,16 @@ from typing import Protocol
 
 from sansio_http import Ended, Send
 
+TOKEN_LIMIT = 65537
+"""Bytes that are read of what a token endpoint answers (``send.via == "token"``): one more than are believed."""
+
 
 class Transport(Protocol):
     """What puts a request on the wire. Implement it for another protocol, a mock, or a wire of your own.
+
+    A transport that undoes content codings says so by ``default_headers``, a mapping in which a client looks for
+    headers to send unless its caller says otherwise (``{"Accept-Encoding": "gzip"}``); one without it is asked for
+    plain bodies.
 
     The driver ends a ``send`` at its deadline by cancelling it; the transport keeps ``send.progress`` true, so that the
     error says how far it got.

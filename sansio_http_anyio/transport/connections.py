@@ -18,7 +18,10 @@ import anyio.lowlevel
 import httpcore
 
 from ..config import ClientConfig
-from .network import Wire
+from .httpcore_wire import Wire
+from .network import Network
+
+_UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpcore makes one of its own where it has none; the wire has its
 
 
 class Connections:
@@ -32,7 +35,7 @@ class Connections:
         self._config = config
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []  # of these; what was used last at the end
-        self._tls: ssl.SSLContext | None = None
+        self._network = Network.of(config)
         self._closed = False
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -80,10 +83,7 @@ class Connections:
         return None
 
     def _new_one(self, origin: httpcore.Origin) -> _Connection:
-        if self._tls is None and origin.scheme == b"https":
-            # Once, and not at each connect as httpcore would: loading the trust store blocks for 40 ms.
-            self._tls = _tls_context(self._config.verify_ssl)
-        connection = _Connection(origin, self._tls, self._config)
+        connection = _Connection(origin, self._network, self._config)
         self._open.add(connection)
         return connection
 
@@ -95,9 +95,10 @@ class Connections:
 class _Connection(httpcore.AsyncHTTPConnection):
     """A connection of httpcore's whose wire is at hand."""
 
-    def __init__(self, origin: httpcore.Origin, tls: ssl.SSLContext | None, config: ClientConfig) -> None:
-        self.wire = Wire(config.connect_timeout)
-        super().__init__(origin, tls, keepalive_expiry=config.keepalive_expiry, network_backend=self.wire)
+    def __init__(self, origin: httpcore.Origin, network: Network, config: ClientConfig) -> None:
+        scheme, host = origin.scheme.decode(), origin.host.decode()
+        self.wire = Wire(network, network.endpoint(scheme, host.strip("[]"), origin.port))
+        super().__init__(origin, _UNUSED, keepalive_expiry=config.keepalive_expiry, network_backend=self.wire)
 
     def can_be_kept(self) -> bool:
         """Whether the next request can go over it."""
@@ -125,12 +126,3 @@ class _Lent:
             await self._stream.aclose()
         finally:
             self._connections.give_back(self._connection)
-
-
-def _tls_context(verify: bool) -> ssl.SSLContext:
-    """The system's trust store, or no check at all."""
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

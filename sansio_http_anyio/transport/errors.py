@@ -6,18 +6,14 @@ the peer that they quote, and those exceptions do not become causes.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import ssl
-from errno import errorcode
 from typing import TypeVar
 
 import h11
 import httpcore
 
 from sansio_http import (
-    CertificateError,
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
@@ -27,11 +23,10 @@ from sansio_http import (
     ProtocolError,
     ReadTimeoutError,
     Send,
-    TLSError,
     WriteTimeoutError,
 )
 
-from .network import HandshakeError
+from .reasons import reason, refused_ours, tls_failure
 
 E = TypeVar("E", bound=Exception)
 
@@ -50,6 +45,8 @@ _QUOTED = re.compile(r":? (?:b|bytearray\(b)['\"].*", re.DOTALL)
 
 def translate(error: Exception, send: Send) -> Exception:
     """What ``error`` means for ``send``; itself, where it is nobody's but the caller's own."""
+    if isinstance(error, HTTPRequestError) and error.method is None:  # the network knows of no request
+        return _caused(send.error(type(error), error.args[0]), error.__cause__)
     for timeout, (cls, message) in _TIMEOUTS.items():
         if isinstance(error, timeout):
             return send.error(cls, message)
@@ -61,6 +58,9 @@ def translate(error: Exception, send: Send) -> Exception:
         if str(error).startswith(_CUT_SHORT):
             return send.error(ConnectionLostError, "the server closed the connection too early")
         return send.error(ProtocolError, f"the answer is not valid HTTP: {_words(error)}")
+    alert = _behind(error, ssl.SSLError)
+    if alert is not None and refused_ours(alert):
+        return _caused(send.error(*tls_failure(alert)), alert)
     if isinstance(error, httpcore.NetworkError | ssl.SSLError):
         message = f"the connection was lost: {_reason(error)}"
         return _caused(send.error(ConnectionLostError, message), _behind(error, OSError))
@@ -71,10 +71,8 @@ def translate(error: Exception, send: Send) -> Exception:
 
 def _no_connection(error: httpcore.ConnectError, send: Send) -> HTTPRequestError:
     tls = _behind(error, ssl.SSLError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return _caused(send.error(CertificateError, f"certificate refused: {tls.verify_message}"), tls)
-    if tls is not None or isinstance(error, HandshakeError):
-        return _caused(send.error(TLSError, f"no TLS: {_reason(error)}"), tls)
+    if tls is not None:
+        return _caused(send.error(*tls_failure(tls)), tls)
     return _caused(send.error(ConnectError, f"no connection: {_reason(error)}"), _behind(error, OSError))
 
 
@@ -98,13 +96,7 @@ def _behind(error: BaseException | None, kind: type[E]) -> E | None:
 def _reason(error: Exception) -> str:
     """What the operating system or the TLS library said, where one of them did."""
     behind = _behind(error, OSError)
-    if isinstance(behind, ssl.SSLError) and behind.reason:
-        return behind.reason.replace("_", " ").lower()
-    if behind is None:
-        return _words(error)
-    if behind.errno is not None and behind.errno in errorcode and not isinstance(behind, socket.gaierror):
-        return os.strerror(behind.errno)  # asyncio writes a text of its own
-    return behind.strerror or _words(behind)
+    return _words(error) if behind is None else reason(behind)
 
 
 def _words(error: Exception) -> str:

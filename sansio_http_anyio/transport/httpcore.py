@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, Protocol, cast
 
 import anyio
@@ -19,14 +19,18 @@ from sansio_http import (
     InvalidRequestError,
     Progress,
     ResponseBodyError,
+    ResponseTooLargeError,
     Send,
     split,
 )
 
 from ..config import ClientConfig
+from .base import TOKEN_LIMIT
 from .connections import Connections
+from .content import Content
+from .decoding import accepted
 from .errors import translate
-from .network import CLOSE_TIMEOUT, close_now
+from .httpcore_wire import CLOSE_TIMEOUT, close_now
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})  # a request of these says how long its body is, even if it has none
@@ -52,7 +56,10 @@ class HttpcoreTransport:
 
     def __init__(self, config: ClientConfig | None = None, *, pool: Pool | None = None) -> None:
         config = ClientConfig() if config is None else config
-        self._limit = config.error_body_limit
+        self._error_limit = config.error_body_limit
+        self._limit = config.max_response_size
+        # The default guards what is kept in memory; a stream is bounded by a number that somebody gave.
+        self._stream_limit = self._limit if "max_response_size" in config.model_fields_set else None
         self._timeout = {
             name: value for name, value in (("read", config.read_timeout), ("write", config.write_timeout)) if value
         }
@@ -61,6 +68,11 @@ class HttpcoreTransport:
         self._pool: Pool = own if pool is None else pool
         self._leftovers: list[Body] = []  # thrown away: the socket is closed, httpcore must still be told
         self._closed = False
+
+    @property
+    def default_headers(self) -> dict[str, str]:
+        """What a client says with each request, unless its caller says otherwise."""
+        return {"Accept-Encoding": ", ".join(accepted())}
 
     async def send(self, send: Send) -> Ended:
         """Send a request; see :class:`Transport`."""
@@ -75,18 +87,20 @@ class HttpcoreTransport:
         except Exception as error:
             return Ended(send.id, translate(error, send))
         progress.phase, progress.body_started = "body", True
-        body = Body(response, send, self._leftovers)
-        result = HTTPResponse(
-            response.status,
-            Headers.of_pairs([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]),
-            http_version=body.http_version,
+        headers = Headers.of_pairs(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
         )
+        content = Content(send, response.status, self._stream_limit if send.stream else self._limit)
+        body = Body(response, send, content, self._leftovers)
+        result = HTTPResponse(response.status, headers, http_version=body.http_version)
         ended = Ended(send.id, result)
-        if send.stream and result.is_success:
-            result.body = body
-            return ended
         try:
-            result.content = await body.read(self._limit if send.stream else None)
+            content.open(headers)
+            if send.stream and result.is_success:
+                result.body = body
+                return ended
+            limit = TOKEN_LIMIT if send.via == "token" else self._error_limit if send.stream else None
+            result.content = await body.read(limit)
         except Exception as error:
             body.discard()
             return Ended(send.id, translate(error, send))
@@ -118,12 +132,14 @@ class HttpcoreTransport:
 class Body:
     """The open body of a response: iterate over it, close it, or discard it."""
 
-    def __init__(self, response: httpcore.Response, send: Send, leftovers: list[Body]) -> None:
+    def __init__(self, response: httpcore.Response, send: Send, content: Content, leftovers: list[Body]) -> None:
         assert isinstance(response.stream, AsyncIterable)
         extensions = cast("Any", response).extensions
         self.http_version = str(extensions.get("http_version", b"HTTP/1.1"), "ascii")
         self._response = response
         self._send = send
+        self._content = content
+        self._pieces: Iterator[bytes] = iter(())
         self._leftovers = leftovers
         self._chunks: AsyncIterator[bytes] = response.stream.__aiter__()
         # An HTTP/2 connection is others' as well.
@@ -138,32 +154,37 @@ class Body:
         if self._closed:
             raise StopAsyncIteration
         try:
-            return await anext(self._chunks)
+            while (piece := next(self._pieces, None)) is None:
+                self._pieces = self._content.pieces(await anext(self._chunks))
+            return piece
         except StopAsyncIteration:
             self._complete = True
             await self.aclose()
+            self._content.finish()
             raise
         except Exception as error:
             self.discard()
             cause = translate(error, self._send)
-            if not isinstance(cause, HTTPRequestError):
+            if not isinstance(cause, HTTPRequestError) or isinstance(cause, ResponseTooLargeError):
                 raise
             raise self._send.error(ResponseBodyError, cause.args[0]) from cause
         except BaseException:
             self.discard()
             raise
 
-    async def read(self, limit: int | None) -> bytes:
-        """Everything, or ``limit`` bytes, and then it is to be closed. It fails with httpcore's errors."""
-        chunks: list[bytes] = []
+    async def read(self, most: int | None) -> bytes:
+        """Everything, or ``most`` bytes, and then it is to be closed. It fails as httpcore and Content do."""
+        pieces: list[bytes] = []
         size = 0
         async for chunk in self._chunks:
-            chunks.append(chunk)
-            size += len(chunk)
-            if limit is not None and size > limit:
-                return b"".join(chunks)[:limit]
+            for piece in self._content.pieces(chunk):
+                pieces.append(piece)
+                size += len(piece)
+                if most is not None and size > most:
+                    return b"".join(pieces)[:most]
         self._complete = True
-        return b"".join(chunks)
+        self._content.finish()
+        return b"".join(pieces)
 
     async def aclose(self) -> None:
         """Give the connection back if the body is complete, else close it. Idempotent."""

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from sansio_http_anyio import (
+    CallWindow,
     CircuitBreaker,
     CircuitBreakerOpenError,
     CircuitState,
@@ -193,3 +194,75 @@ async def test_a_late_result_from_before_a_transition_changes_nothing() -> None:
             await breaker.call(fail)
         event.set()
     assert breaker.state == "OPEN"
+
+
+async def test_it_opens_by_rates_too() -> None:
+    now = 0.0
+    window = CallWindow(calls=4, slow_after=1.0, slow_rate=0.5)
+    breaker = CircuitBreaker(window=window, half_open_permits=3, success_threshold=2, clock=lambda: now)
+
+    def slowly() -> None:
+        nonlocal now
+        now += 2
+
+    for function in (slowly, lambda: None, lambda: None):
+        await breaker.call(function)
+    assert (breaker.state, breaker.calls, breaker.slow_calls) == ("CLOSED", 3, 1)
+    await breaker.call(slowly)
+    with pytest.raises(CircuitBreakerOpenError, match="2 of 4 calls took longer than 1 s"):
+        await breaker.call(slowly)
+    now += 60
+    await breaker.call(lambda: None)
+    assert breaker.state == "HALF_OPEN"
+    await breaker.call(slowly)
+    assert breaker.state == "HALF_OPEN"
+    await breaker.call(lambda: None)
+    assert breaker.state == "CLOSED"
+
+
+async def test_its_break_grows_and_is_jittered_by_dice_of_its_own() -> None:
+    now = 0.0
+    options = {"recovery_factor": 3.0, "recovery_max": 20.0, "recovery_jitter": 0.5, "lease": 7.0}
+    breaker = CircuitBreaker(1, 10.0, **options, rand=lambda: 0.5, clock=lambda: now)
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(ConnectError):
+            await breaker.call(fail)
+        with pytest.raises(CircuitBreakerOpenError) as caught:
+            await breaker.call(fail)
+        lengths.append(caught.value.retry_after)
+        now += caught.value.retry_after or 0
+    assert lengths == [12.5, 25.0, 25.0]
+    assert breaker.lease == 7.0
+    usual = CircuitBreaker(1, 10.0, recovery_jitter=0.5, clock=lambda: 0.0)
+    opened = set()
+    for _ in range(20):
+        usual.force_open()
+        with pytest.raises(CircuitBreakerOpenError) as caught:
+            await usual.call(fail)
+        assert caught.value.retry_after is not None
+        opened.add(caught.value.retry_after)
+    assert len(opened) > 1 and all(10.0 <= length < 15.0 for length in opened)
+
+
+async def test_it_does_as_it_is_told() -> None:
+    now = 5.0
+    breaker = CircuitBreaker(clock=lambda: now)
+    breaker.force_open()
+    now = 64.0
+    assert breaker.state == "OPEN"
+    breaker.force_open(now + 0.5)
+    now = 124.0
+    assert breaker.state == "OPEN"
+    breaker.isolate()
+    now = 1e9
+    with pytest.raises(CircuitBreakerOpenError, match=r"^circuit breaker is ISOLATED \(last failure: it was") as caught:
+        await breaker.call(fail)
+    assert (caught.value.state, caught.value.retry_after) == ("ISOLATED", None)
+    breaker.disable()
+    for _ in range(10):
+        with pytest.raises(ConnectError):
+            await breaker.call(fail)
+    assert breaker.state == "DISABLED"
+    breaker.reset()
+    assert (breaker.state, breaker.failures) == ("CLOSED", 0)

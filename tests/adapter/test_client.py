@@ -96,6 +96,7 @@ async def test_a_request_says_who_sends_it(server: MockServer) -> None:
         "host": f"127.0.0.1:{server.port}",
         "user-agent": f"sansio-http/{__version__}",
         "accept": "*/*",
+        "accept-encoding": "gzip, deflate, br, zstd",
     }
 
 

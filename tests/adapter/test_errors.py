@@ -29,7 +29,7 @@ from sansio_http_anyio import (
     TotalTimeoutError,
     WriteTimeoutError,
 )
-from tests.adapter.raw_server import raw_server, speaking_tls
+from tests.adapter.raw_server import SELF_SIGNED, raw_server, speaking_tls
 from tests.fixtures.mock_server import MockServer, Reply
 
 pytestmark = pytest.mark.anyio
@@ -201,7 +201,7 @@ async def test_a_certificate_that_nobody_signed() -> None:
         assert len(caught.value.attempts) == 1
 
 
-async def test_tls_without_checks_and_its_end() -> None:
+async def test_the_end_of_a_kept_tls_connection() -> None:
     def ending(sock: socket.socket) -> None:
         for _ in range(2):
             sock.recv(65536)
@@ -209,7 +209,7 @@ async def test_tls_without_checks_and_its_end() -> None:
         sock.recv(65536)
 
     with raw_server(speaking_tls(ending)) as port:
-        config = ClientConfig(verify_ssl=False, retry_attempts=0)
+        config = ClientConfig(verify_ssl=SELF_SIGNED, retry_attempts=0)
         async with AsyncHTTPClient(f"https://127.0.0.1:{port}", config) as client:
             for _ in range(2):
                 assert (await client.get("/")).content == b"ok"
@@ -225,7 +225,7 @@ async def test_something_that_is_no_tls_after_the_handshake() -> None:
             plain.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
 
     with raw_server(speaking_tls(garbling)) as port:
-        error = await failure(f"https://127.0.0.1:{port}", verify_ssl=False)
+        error = await failure(f"https://127.0.0.1:{port}", verify_ssl=SELF_SIGNED)
     assert type(error) is ConnectionLostError and error.head_sent
     assert "the connection was lost: " in str(error)
 

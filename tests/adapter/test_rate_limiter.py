@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -12,14 +13,30 @@ import anyio.lowlevel
 import pytest
 
 from sansio_http_anyio import (
+    AIMD,
+    AdaptiveRate,
     AsyncHTTPClient,
     ClientConfig,
+    ClientThrottle,
+    Combined,
+    CombinedRateLimiter,
+    Concurrency,
     ConfigurationError,
+    GCRARateLimiter,
+    HTTPResponse,
+    HTTPResponseError,
+    Keyed,
+    Limiter,
     RateLimiter,
     RateLimitError,
+    ServerQuota,
+    SlidingCounterRateLimiter,
+    SlidingWindow,
     SlidingWindowRateLimiter,
+    TokenBucket,
     TokenBucketRateLimiter,
     TotalTimeoutError,
+    hold,
 )
 from tests.fixtures.mock_server import MockServer, Reply
 from tests.fixtures.virtual_loop import run_virtual
@@ -46,6 +63,12 @@ def window(limit: int, seconds: float, **options: Any) -> SlidingWindowRateLimit
     [
         (lambda: bucket(2, 3), [0, 0, 0, 0.5, 0.5, 0.5]),
         (lambda: window(3, 10), [0, 0, 0, 10, 0, 0]),
+        (lambda: GCRARateLimiter(2, 3, clock=anyio.current_time), [0, 0, 0, 0.5, 0.5, 0.5]),
+        (lambda: SlidingCounterRateLimiter(2, 8, clock=anyio.current_time), [0, 0, 12, 4, 8, 8]),
+        (
+            lambda: CombinedRateLimiter(TokenBucket(2, 1), SlidingWindow(3, 10), clock=anyio.current_time),
+            [0, 0.5, 0.5, 9, 0.5, 0.5],
+        ),
     ],
 )
 def test_one_after_the_other(backend: str, make: Callable[[], RateLimiter], waits: list[float]) -> None:
@@ -211,6 +234,132 @@ async def test_on_the_real_clock() -> None:
     assert waits[0] == 0 and all(wait > 0 for wait in waits[1:])
 
 
+# Held
+
+
+@BOTH_BACKENDS
+@pytest.mark.parametrize("make", [lambda: Concurrency(2), lambda: Combined(Concurrency(2), TokenBucket(1000, 1000))])
+def test_so_many_are_inside_at_once(backend: str, make: Callable[[], Limiter]) -> None:
+    async def main() -> None:
+        limiter, inside, most = make(), 0, 0
+        waits: list[float] = []
+
+        async def work() -> None:
+            nonlocal inside, most
+            async with hold(limiter, clock=anyio.current_time) as held:
+                waits.append(held.waited)
+                inside += 1
+                most = max(most, inside)
+                await anyio.sleep(1)
+                inside -= 1
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(work)
+        assert most == 2 and limiter.waiting == 0
+        assert waits == pytest.approx([0, 0, 1, 1, 2, 2])
+
+    run_virtual(backend, main)
+
+
+@BOTH_BACKENDS
+def test_whoever_is_cancelled_inside_or_waiting_leaves_its_place(backend: str) -> None:
+    async def main() -> None:
+        limiter = AIMD(min_limit=1, initial=1)
+
+        async def work(scope: anyio.CancelScope) -> None:
+            with scope:
+                async with hold(limiter, clock=anyio.current_time):
+                    await anyio.sleep(60)
+
+        scopes = [anyio.CancelScope() for _ in range(4)]
+        async with anyio.create_task_group() as tasks:
+            for scope in scopes:
+                tasks.start_soon(work, scope)
+            await anyio.sleep(1)
+            for scope in (scopes[1], scopes[0]):
+                scope.cancel()
+            await anyio.sleep(1)
+            assert (limiter.in_use, limiter.waiting) == (1, 1)
+            for scope in scopes:
+                scope.cancel()
+        assert (limiter.in_use, limiter.waiting, limiter.limit) == (0, 0, 1)
+
+    run_virtual(backend, main)
+
+
+@pytest.mark.asyncio_only("native cancellation is asyncio's")
+async def test_native_cancellation_of_those_who_hold() -> None:
+    limiter = Concurrency(2)
+
+    async def work() -> None:
+        async with hold(limiter):
+            await asyncio.sleep(60)
+
+    for rounds in range(4):
+        tasks = [asyncio.create_task(work()) for _ in range(5)]
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert limiter.in_use == limiter.waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        (None, 3),
+        (TimeoutError(), 1),
+        (HTTPResponseError(429, "too many", HTTPResponse(429)), 1),
+        (HTTPResponseError(503, "busy", HTTPResponse(503)), 1),
+        (HTTPResponseError(500, "broken", HTTPResponse(500)), 3),
+        (RateLimitError(None, "no place", local=True), 2),
+        (ValueError(), 2),
+    ],
+)
+async def test_how_a_body_ends_is_learned_from(error: Exception | None, limit: int) -> None:
+    limiter = AIMD(min_limit=1, initial=2, backoff=0.5)
+    with pytest.raises(type(error)) if error is not None else nullcontext():
+        async with hold(limiter):
+            if error is not None:
+                raise error
+    assert (limiter.limit, limiter.in_use) == (limit, 0)
+
+
+async def test_unless_it_says_so_itself() -> None:
+    limiter = AIMD(min_limit=1, initial=2, backoff=0.5)
+    async with hold(limiter) as held:
+        held.fate = "dropped"
+    assert limiter.limit == 1
+
+
+async def test_any_limiter_can_be_held() -> None:
+    for limiter in (TokenBucketRateLimiter(1, 5), AdaptiveRate(), ClientThrottle(), ServerQuota()):
+        async with hold(limiter) as held:
+            assert held.waited == 0
+    with pytest.raises(ConfigurationError, match=r"^limiter: int is not allowed; it is a Limiter"):
+        hold(5)  # type: ignore[arg-type]
+
+
+async def test_a_throttle_rejects_here() -> None:
+    throttle = ClientThrottle(k=1.5, padding=0, rand=lambda: 0.5)
+    async with hold(throttle) as held:
+        held.fate = "throttled"
+    with pytest.raises(RateLimitError, match="rejects this request: the server accepted 0 of the last 2") as caught:
+        async with hold(throttle):
+            raise AssertionError
+    assert caught.value.local
+
+
+async def test_what_has_to_be_held_cannot_be_acquired() -> None:
+    limiter = CombinedRateLimiter(TokenBucket(1, 1), Concurrency(1))
+    with pytest.raises(ConfigurationError, match=r"^acquire: a part has to hear how each request ended"):
+        await limiter.acquire()
+    async with hold(limiter):
+        assert not limiter.is_fresh(time.monotonic())
+
+
 # In a client
 
 
@@ -289,3 +438,68 @@ async def test_a_users_limiter_has_the_time_of_the_call(server: MockServer) -> N
             await client.get("/json")
         assert client.policies.slots is not None and client.policies.slots.in_use == 0
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Concurrency(1), lambda: AIMD(min_limit=1, initial=1, max_limit=1), lambda: [Concurrency(1)]]
+)
+async def test_a_limit_of_concurrency_holds_until_the_answer_is_there(server: MockServer, make: Any) -> None:
+    given = make()
+    limiter = given[0] if isinstance(given, list) else given
+    server.on("/x", *[Reply(200, delay=0.05)] * 3)
+    most: list[int] = []
+    async with AsyncHTTPClient(server.url, rate_limiter=given) as client:
+
+        async def get() -> None:
+            await client.get("/x")
+            most.append(limiter.in_use)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(get)
+        assert server.count() == 3 and server.connections == 1
+        assert limiter.in_use == limiter.waiting == 0 and max(most) <= 1
+
+
+async def test_a_stream_holds_it_until_its_body_has_ended(server: MockServer) -> None:
+    limiter = Concurrency(1)
+    async with AsyncHTTPClient(server.url, rate_limiter=limiter) as client:
+        async with client.stream("GET", "/json") as response:
+            assert limiter.in_use == 1
+            await response.aread()
+            assert limiter.in_use == 0
+
+
+async def test_a_list_of_limiters_is_passed_in_full(server: MockServer) -> None:
+    own, bucket = Own(), TokenBucketRateLimiter(0.001, 10)
+    tenants: Keyed[str, Limiter] = Keyed(lambda: Concurrency(1), lambda request: request.url)
+    second, unlimited = Own(), Own(configured=False)
+    async with AsyncHTTPClient(server.url, rate_limiter=[own, bucket, tenants, second, unlimited]) as client:
+        assert client.policies.limiter == (bucket, tenants)
+        await client.get("/json")
+    assert own.acquired == second.acquired == [1] and unlimited.acquired == []
+    assert len(tenants) == 1 and bucket.available(time.monotonic()) < 10
+
+
+async def test_an_empty_list_is_no_limiter(server: MockServer) -> None:
+    async with AsyncHTTPClient(server.url, rate_limiter=[]) as client:
+        assert client.policies.limiter is None and client.policies.ask_limiter is None
+        assert (await client.get("/json")).is_success
+
+
+@pytest.mark.parametrize("limiter", [5, [5], [TokenBucketRateLimiter]])
+def test_what_is_no_limiter_is_refused_by_name(limiter: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^rate_limiter: .* is not allowed; it is TokenBucketRateLimiter or"):
+        AsyncHTTPClient("http://127.0.0.1", rate_limiter=limiter)
+
+
+async def test_a_429_may_hold_all_calls_back(server: MockServer) -> None:
+    server.on("/x", Reply(429, headers={"Retry-After": "60"}))
+    limiter = ServerQuota()
+    config = ClientConfig(retry_attempts=0, timeout=5.0)
+    async with AsyncHTTPClient(server.url, config, rate_limiter=[limiter, TokenBucket(100, 100)]) as client:
+        assert (await client.get("/x")).status_code == 429
+        with pytest.raises(RateLimitError, match="the client's own rate limiter has no place in time") as caught:
+            await client.get("/json")
+        assert caught.value.local and 59 < (caught.value.retry_after or 0) <= 60
+    assert server.count() == 1

@@ -310,7 +310,7 @@ async def test_no_secret_reaches_another_origin(auth: Any, secret: str, server: 
     here = server.requests[0]
     assert secret.encode() in here.head and here.head.count(b"canary-") >= 2
     assert b"canary" not in there.head and secret.encode() not in there.head
-    assert set(there.headers) == {"host", "user-agent", "accept", "content-type", "content-length"}
+    assert set(there.headers) == {"host", "user-agent", "accept", "accept-encoding", "content-type", "content-length"}
     assert there.headers["host"] == f"127.0.0.1:{other.port}"
     assert there.body == b'{"a":1}'
 

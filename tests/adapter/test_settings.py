@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sansio_http import ConfigurationError
-from sansio_http_anyio import AsyncHTTPClient, ClientConfig, Settings
+from sansio_http_anyio import AsyncHTTPClient, ClientConfig, Settings, UnverifiedTLSWarning
+from tests.adapter.raw_server import SELF_SIGNED
 
 FROM_TEXT: dict[str, tuple[str, Any]] = {
     "timeout": ("12.5", 12.5),
@@ -24,22 +25,44 @@ FROM_TEXT: dict[str, tuple[str, Any]] = {
     "keepalive_expiry": ("9", 9.0),
     "follow_redirects": ("true", True),
     "max_redirects": ("3", 3),
-    "verify_ssl": ("0", False),
+    "verify_ssl": (str(SELF_SIGNED), str(SELF_SIGNED)),
+    "client_certificate": (str(SELF_SIGNED), str(SELF_SIGNED)),
+    "server_name": ("api.example.com", "api.example.com"),
+    "allow_address": ("public", "public"),
+    "local_address": ("127.0.0.1", "127.0.0.1"),
+    "unix_socket": ("/run/api.sock", "/run/api.sock"),
+    "redirect_headers": ("X-A, x-b", {"x-a", "x-b"}),
     "retry_attempts": ("1", 1),
     "retry_backoff_factor": ("0.25", 0.25),
     "retry_max_delay": ("5", 5.0),
     "retry_statuses": ("429, 503,", {429, 503}),
     "retry_methods": ("get,PUT", {"GET", "PUT"}),
     "retry_after_max": ("6", 6.0),
+    "retry_backoff": ("linear", "linear"),
+    "retry_jitter": ("none", "none"),
+    "retry_budget": ("none", None),
+    "retry_after_clamp": ("5", 5.0),
+    "retry_hints": ("retry-after-ms, X-RateLimit-Reset", ("retry-after-ms", "X-RateLimit-Reset")),
+    "hedge_delay": ("0.5", 0.5),
+    "hedge_quantile": ("0.95", 0.95),
+    "hedge_extra": ("2", 2),
     "on_exhausted": ("return", "return"),
     "idempotency_key": ("auto", "auto"),
     "error_body_limit": ("1024", 1024),
+    "max_response_size": ("4096", 4096),
+    "allow_absolute_urls": ("true", True),
+    "params_style": ("comma", "comma"),
 }
+NOT_ALONE = {"client_key", "client_key_password"}  # without client_certificate they are refused
+ANY_TEXT = {"client_key_password", "unix_socket"}
 WRONG_TEXT = {
+    "server_name": "b\u00fccher",
+    "redirect_headers": "X-A,a b",
     "verify_ssl": "perhaps",
     "follow_redirects": "2",
     "retry_statuses": "429,abc",
     "retry_methods": "GET,FETCH",
+    "retry_hints": "retry-after-ms,b c",
     "on_exhausted": "ignore",
     "idempotency_key": "mine",
 }
@@ -60,7 +83,7 @@ def setting(field: str) -> str:
     return f"HTTP_CLIENT_{field.upper()}"
 
 
-@pytest.mark.parametrize("field", ClientConfig.model_fields)
+@pytest.mark.parametrize("field", [field for field in ClientConfig.model_fields if field not in NOT_ALONE])
 def test_every_field_has_its_variable(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text, value = FROM_TEXT[field]
     monkeypatch.setenv(setting(field), text)
@@ -69,7 +92,22 @@ def test_every_field_has_its_variable(field: str, monkeypatch: pytest.MonkeyPatc
     assert Settings().config() == config_of(**{field: value})
 
 
-@pytest.mark.parametrize("field", ClientConfig.model_fields)
+def test_a_client_certificate_in_two_files_and_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_CLIENT_CLIENT_CERTIFICATE", str(SELF_SIGNED))
+    monkeypatch.setenv("HTTP_CLIENT_CLIENT_KEY", str(SELF_SIGNED))
+    monkeypatch.setenv("HTTP_CLIENT_CLIENT_KEY_PASSWORD", "canary")
+    config = Settings().config()
+    assert (config.client_key, config.trust().password) == (str(SELF_SIGNED), "canary")
+    assert "canary" not in repr(config) + str(config.model_dump())
+
+
+def test_certificates_that_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_CLIENT_VERIFY_SSL", "0")
+    with pytest.warns(UnverifiedTLSWarning):
+        assert Settings().verify_ssl is False
+
+
+@pytest.mark.parametrize("field", [field for field in ClientConfig.model_fields if field not in ANY_TEXT])
 def test_a_wrong_variable_is_named_with_its_value(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = WRONG_TEXT.get(field, "-1")
     monkeypatch.setenv(setting(field), text)

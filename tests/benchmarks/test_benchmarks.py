@@ -45,7 +45,16 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["core_steps.py", "policy_overhead.py"]
+    assert SCRIPTS == ["breakers.py", "codec.py", "core_steps.py", "limiters.py", "policy_overhead.py"]
+
+
+def test_breakers_measures_calls_and_registries() -> None:
+    output = run("breakers.py", "--rounds", "1", "--calls", "3", "--keys", "50")
+    calls, _, registries = output.partition("A registry of breakers (2)")
+    kinds = {"ours: in a row", "ours: the last 100 calls", "ours: the last 30 s, and slow calls"}
+    assert kinds <= rows(calls).keys() and kinds == rows(registries).keys() & kinds
+    assert rows(calls)["ours: in a row"][1] == 1.0
+    assert re.search(r"^Target: 100,000 keys take at most 60 MiB; they take [\d.]+: \w+\.$", output, re.MULTILINE)
 
 
 def test_policy_overhead_compares_us_with_the_peers_that_are_there() -> None:
@@ -76,3 +85,31 @@ def test_core_steps_times_a_crowd(waiters: int) -> None:
     call, place, wakes = table[str(waiters)]
     assert call > 0 and place > 0
     assert wakes == pytest.approx((waiters - 1) / waiters, abs=0.006)  # each but the first is woken once
+
+
+def test_codec_times_both_engines_and_the_pool() -> None:
+    table = rows(re.sub(r" (?:us|ms)$", "", run("codec.py", "--rounds", "1", "--calls", "5"), flags=re.MULTILINE))
+    names = {
+        "a small response, httptools (1)",
+        "a small response, h11 (1)",
+        "1 GiB chunked (2)",
+        "pool: 100 connections (3)",
+    }
+    assert names <= table.keys()
+    assert all(table[name][0] > 0 for name in names)
+
+
+def test_limiters_says_what_each_costs_and_which_targets_are_met() -> None:
+    output = run("limiters.py", "--rounds", "1", "--calls", "3", "--keys", "20", "--waiters", "30")
+    table = rows(output)
+    assert {
+        "AIMD: take",
+        "TokenBucket: reserve, claim",
+        "20 keys (4)",
+        "ours: TokenBucketRateLimiter (2)",
+    } <= table.keys()
+    assert table["10"][1] == 0.9 and table["30"][1] == pytest.approx(
+        29 / 30, abs=0.006
+    )  # each but the first wakes once
+    verdicts = re.findall(r"^Target: (.*), at most .*: (?:met|MISSED)\.$", output, re.MULTILINE)
+    assert len(verdicts) == 4 + (importlib.util.find_spec("tenacity") is not None)

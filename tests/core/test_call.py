@@ -748,3 +748,52 @@ def test_a_call_that_is_closed_before_it_was_started_sends_nothing():
     call.close(0.0)
     step = call.start(1.0)
     assert not step.send and type(step.done) is ClientClosedError
+
+
+# --- a rule of the user's, and what a call remembers -----------------------------------------------------------------
+
+
+def test_a_rule_may_want_a_good_answer_again():
+    def not_yet(outcome: Any, request: Any) -> bool | None:
+        return True if isinstance(outcome, HTTPResponse) and outcome.content == b"pending" else None
+
+    retry = RetryPolicy(3, STEADY, retry_if=not_yet)
+    call = run(Reply(200, content=b"pending"), Reply(200, content=b"pending"), Reply(200, content=b"done"), retry=retry)
+    assert call.response.content == b"done" and call.ended_at == 3
+    exhausted = error(run(Reply(200, content=b"pending"), retry=retry), RetryExhaustedError)
+    assert (exhausted.reason, exhausted.status_code) == ("attempts", 200)
+
+
+def test_of_a_stream_the_rule_sees_the_head_and_what_it_does_not_want_is_thrown_away():
+    retry = RetryPolicy(3, STEADY, retry_if=lambda outcome, request: "x-again" in getattr(outcome, "headers", ()))
+    replies = Reply(200, {"X-Again": "1"}, chunks=[(1, b"no")]), Reply(200, chunks=[(1, b"yes")])
+    slots = Concurrency(1)
+    call = run(*replies, retry=retry, stream=True, policies={"slots": slots})
+    assert call.content == b"yes" and slots.in_use == 0
+
+
+def test_what_a_rule_raises_is_the_outcome():
+    def rule(outcome: Any, request: Any) -> bool:
+        raise LookupError("of the user's")
+
+    assert isinstance(run(Reply(200), retry=RetryPolicy(3, STEADY, retry_if=rule)).outcome, LookupError)
+
+
+def test_a_jitter_that_looks_back_does_so_within_its_call():
+    retry = RetryPolicy(5, ExponentialBackoff(1.0, 100.0, "decorrelated"))
+    simulator = Simulator(script(Reply(503)))
+    calls = [simulator.call(HTTPRequest("GET", URL), Policies(retry=retry, rand=lambda: 1.0)) for _ in range(2)]
+    simulator.run()
+    for call in calls:
+        attempts = error(call, RetryExhaustedError).attempts
+        assert [attempt.delay for attempt in attempts] == [3, 9, 27, 81, 100, None]
+
+
+def test_an_error_tells_what_the_server_asked_for_in_whatever_way():
+    exhausted = error(run(Reply(503, {"RateLimit": '"a";r=0;t=500'})), RetryExhaustedError)
+    assert (exhausted.reason, exhausted.retry_after) == ("retry_after", 500)
+    limited = error(
+        run(Reply(429, {"x-ratelimit-reset": "500"}), retry=RetryPolicy(2, STEADY, hints=["x-ratelimit-reset"])),
+        RateLimitError,
+    )
+    assert limited.retry_after == 500

@@ -9,6 +9,7 @@ import pytest
 
 from sansio_http import exceptions
 from sansio_http.exceptions import (
+    AddressRefusedError,
     AttemptTimeoutError,
     CertificateError,
     CircuitBreakerOpenError,
@@ -49,6 +50,7 @@ PARENTS = {
     DriverError: (HTTPClientError, RuntimeError),
     HTTPRequestError: (HTTPClientError,),
     ConnectError: (HTTPRequestError,),
+    AddressRefusedError: (ConnectError,),
     TLSError: (ConnectError,),
     CertificateError: (TLSError,),
     ConnectionLostError: (HTTPRequestError,),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sansio_http import (
     AttemptTimeoutError,
@@ -22,10 +24,15 @@ from sansio_http import (
     ConnectionLostError,
     Ended,
     ExponentialBackoff,
+    FixedHedging,
+    Hedged,
     Hedging,
     HTTPRequest,
     HTTPResponse,
+    PercentBudget,
     Policies,
+    QuantileHedging,
+    QuotaBudget,
     RedirectPolicy,
     RetryExhaustedError,
     RetryPolicy,
@@ -263,6 +270,13 @@ def test_it_is_no_probe():
     assert len(probe.sends) == 1 and probe.response.is_success
 
 
+def test_it_goes_out_while_the_circuit_is_disabled():
+    circuit = Circuit()
+    circuit.disable()
+    assert len(run(Reply(after=5), Reply(500), circuit=circuit).sends) == 2
+    assert circuit.permits_out == 0
+
+
 def test_it_is_skipped_while_the_circuit_is_open():
     circuit = Circuit(failure_threshold=1)
     simulator = Simulator(script(Reply(after=5), Reply(500)))
@@ -474,3 +488,155 @@ def test_a_policy_of_a_function_will_do():
     duck = Duck()
     duck.next_at = lambda first, extra: None
     assert len(run(Reply(after=5), hedging=duck).sends) == 1
+
+
+# --- who pays --------------------------------------------------------------------------------------------------------
+
+
+def test_a_hedge_spends_budget_and_a_success_gives_it_back():
+    budget = QuotaBudget(100)
+    simulator = Simulator(script(Reply(after=10), Reply(after=5)))
+    simulator.call(GET, Policies(hedging=AFTER_1, retry_budget=budget))
+    simulator.run(until=2.0)
+    assert (budget.tokens, budget.retries) == (86, 1)
+    simulator.run()
+    assert budget.tokens == 100
+
+
+def test_a_hedge_that_the_budget_does_not_reach_for_is_skipped():
+    budget = QuotaBudget(0)
+    call = run(Reply(after=10), retry_budget=budget)
+    assert len(call.sends) == 1 and call.ended_at == 10
+    assert [note for note in call.notes if isinstance(note, Hedged)] == [
+        Hedged(1.0, 1, "GET", "http://h/x", 1.0, "budget")
+    ]
+
+
+def test_a_hedge_that_found_no_place_costs_nothing():
+    budget = QuotaBudget(100)
+    call = run(Reply(after=10), retry_budget=budget, slots=Concurrency(1))
+    assert len(call.sends) == 1 and (budget.tokens, budget.retries) == (100, 0)
+    assert [note.skipped for note in call.notes if isinstance(note, Hedged)] == ["limiter"]
+    assert [note.skipped for note in run(Reply(after=10), slots=Concurrency(1)).notes if isinstance(note, Hedged)] == [
+        "limiter"
+    ]
+
+
+def test_a_hedge_beside_an_open_circuit_is_skipped_and_told():
+    circuit = Circuit(failure_threshold=1)
+    simulator = Simulator(script(Reply(after=10), Reply(500)))
+    call = simulator.call(GET, Policies(hedging=AFTER_1, circuit=circuit))
+    simulator.call(GET, Policies(circuit=circuit), at=0.5)
+    simulator.run()
+    assert [note.skipped for note in call.notes if isinstance(note, Hedged)] == ["circuit_open"]
+
+
+def test_hedges_are_told():
+    call = run(Reply(after=10), Reply(after=5))
+    assert [note for note in call.notes if isinstance(note, Hedged)] == [Hedged(1.0, 1, "GET", "http://h/x", 1.0, None)]
+
+
+def test_two_sends_that_fail_are_one_retry():
+    budget = QuotaBudget(100)
+    call = run(Reply(503, after=3), Reply(503, after=3), Reply(200), retry=RETRY, retry_budget=budget)
+    assert call.response.is_success
+    assert budget.retries == 2 and budget.tokens == 86  # the hedge's cost was not the last
+
+
+def test_a_call_with_a_hedge_that_failed_counts_once():
+    budget = PercentBudget(1.0, floor=0)
+    run(Reply(503, after=3), Reply(503, after=3), retry=RetryPolicy(0, RETRY.backoff), retry_budget=budget)
+    assert "on 0 calls" in budget.describe()
+    budget.succeeded(None, 0.0)
+    budget.succeeded(None, 0.0)
+    run(Reply(503, after=3), Reply(503, after=3), Reply(200), retry=RETRY, retry_budget=budget)
+    assert "2 retries were spent on 3 calls" in budget.describe()
+
+
+# --- when: the policies ----------------------------------------------------------------------------------------------
+
+
+def test_a_fixed_delay():
+    hedging = FixedHedging(0.5, extra=2)
+    assert [hedging.next_at(10.0, extra) for extra in range(4)] == [10.5, 11.0, None, None]
+    hedging.observe(9.0, 0.0)
+    assert hedging == FixedHedging(0.5, 2)
+
+
+def test_a_quantile_of_the_last_answers():
+    hedging = QuantileHedging(0.9, minimum=10, recent=10)
+    for latency in range(1, 10):
+        hedging.observe(float(latency), 0.0)
+        assert hedging.delay is None and hedging.next_at(0.0, 0) is None
+    hedging.observe(10.0, 0.0)
+    assert hedging.delay == 9.0
+    assert [hedging.next_at(100.0, extra) for extra in range(2)] == [109.0, None]
+
+
+def test_old_answers_are_forgotten():
+    hedging = QuantileHedging(0.5, minimum=2, recent=4, extra=2)
+    for latency in (9.0, 9.0, 1.0, 2.0, 3.0, 4.0):
+        hedging.observe(latency, 0.0)
+    assert hedging.delay == 2.0
+    assert [hedging.next_at(0.0, extra) for extra in range(3)] == [2.0, 4.0, None]
+
+
+def test_no_sooner_than_so_many_seconds():
+    hedging = QuantileHedging(0.5, minimum=1, at_least=0.25)
+    hedging.observe(0.001, 0.0)
+    assert hedging.delay == 0.25
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=80), st.floats(0.01, 0.99), st.integers(1, 30))
+def test_it_is_the_quantile_of_the_recent_ones(latencies, quantile, recent):
+    """Against the definition: the least of the recent ones that so many of them do not exceed."""
+    hedging = QuantileHedging(quantile, minimum=1, recent=recent)
+    for latency in latencies:
+        hedging.observe(latency, 0.0)
+    last = latencies[-recent:]
+    assert hedging.delay == min(
+        each for each in last if sum(other <= each for other in last) >= quantile * len(last) - 1e-9
+    )
+
+
+def test_calls_teach_it():
+    hedging = QuantileHedging(0.95, minimum=5)
+    simulator = Simulator(script(*(Reply(after=1.0) for _ in range(5)), Reply(after=60.0), Reply(after=0.5)))
+    for number in range(5):
+        simulator.call(GET, Policies(hedging=hedging), at=10.0 * number)
+    simulator.run()
+    assert hedging.delay == 1.0
+    call = simulator.call(GET, Policies(hedging=hedging))
+    began = simulator.now
+    simulator.run()
+    assert call.ended_at == began + 1.5
+    hedging.observe(1.0, 0.0)
+    assert sorted(hedging._ordered)[-1] == 1.5  # the hedged one counts from its first send
+
+
+def test_failures_do_not_teach_it():
+    hedging = QuantileHedging(minimum=1)
+    run(Reply(error=ConnectError, after=0.5), hedging=hedging)
+    run(Reply(503, after=0.5), hedging=hedging, retry=RETRY)
+    assert hedging.delay is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FixedHedging(0), r"^FixedHedging\.delay: 0 is not allowed; it is seconds above 0"),
+        (lambda: FixedHedging("1"), r"^FixedHedging\.delay: '1' is not allowed"),  # type: ignore[arg-type]
+        (lambda: FixedHedging(1, extra=0), r"^FixedHedging\.extra: 0 is not allowed; it is 1 to 7"),
+        (lambda: FixedHedging(1, extra=8), r"^FixedHedging\.extra: 8 is not allowed"),
+        (lambda: FixedHedging(1, extra=True), r"^FixedHedging\.extra: True is not allowed"),
+        (lambda: QuantileHedging(95), r"^QuantileHedging\.quantile: 95 is not allowed; it is above 0 and below 1"),
+        (lambda: QuantileHedging(1.0), r"^QuantileHedging\.quantile: 1.0 is not allowed"),
+        (lambda: QuantileHedging(extra=9), r"^QuantileHedging\.extra: 9 is not allowed"),
+        (lambda: QuantileHedging(at_least=-1), r"^QuantileHedging\.at_least: -1 is not allowed; it is seconds"),
+        (lambda: QuantileHedging(recent=0), r"^QuantileHedging\.recent: 0 is not allowed; it is 1 or more"),
+        (lambda: QuantileHedging(recent=5), r"^QuantileHedging\.minimum: 20 is not allowed; it is 1 to recent \(5\)"),
+    ],
+)
+def test_what_is_out_of_range(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()

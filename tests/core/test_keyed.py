@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sansio_http.circuit_breaker import Circuit, Permit
 from sansio_http.exceptions import ConfigurationError
-from sansio_http.keyed import Keyed
+from sansio_http.keyed import Keyed, by_all, by_header, by_origin, by_route
 from sansio_http.models import HTTPRequest, HTTPResponse
 
 
@@ -181,3 +181,94 @@ def test_a_wrong_argument_is_refused_by_name(field, value, allowed):
 def test_what_a_person_sees():
     keyed, _ = registry(1, "A", "B", "C")
     assert repr(keyed) == "<Keyed 2 of 1 keys, 1 times without room>"
+
+
+def test_what_is_held_can_be_looked_through():
+    keyed, entries = registry(4, "a", "B", "c", "a")
+    assert keyed.items() == [("B", entries["B"]), ("c", entries["c"]), ("a", entries["a"])]
+
+
+def test_a_sample_is_what_a_new_key_gets_and_is_not_kept():
+    keyed, entries = registry(4, "a")
+    assert isinstance(keyed.sample(), Entry) and keyed.sample() is not entries["a"]
+    assert len(keyed) == 1
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def request(url: str, method: str = "GET", **headers: str) -> HTTPRequest:
+    return HTTPRequest(method, url, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def test_a_key_for_each_origin():
+    assert by_origin(request("https://api.example/a?b=c")) == by_origin(request("https://api.example/d"))
+    assert by_origin(request("https://api.example/")) == "https://api.example"
+    assert by_origin(request("https://api.example:8443/")) == "https://api.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/users/1", "/users/{id}"),
+        ("PATCH", "/users/%2e%2E?x=/orders", "/users/{id}"),
+        ("GET", "/users/1/orders", "GET /users/{user}/orders"),
+        ("POST", "/users/1/orders", None),
+        ("GET", "/users/", None),
+        ("GET", "/users/1/", None),
+        ("GET", "/users", None),
+        ("GET", "/v1/users/1", None),
+        ("GET", "/files/a.b.json", "/files/{name}.json"),
+        ("GET", "/files/a/b.json", None),
+        ("GET", "/files/ajson", None),
+        ("GET", "/", "/"),
+    ],
+)
+def test_a_key_for_each_route(method, path, route):
+    key = by_route("/users/{id}", "GET /users/{user}/orders", "/files/{name}.json", "/")
+    assert key(request(f"https://api.example{path}", method)) == ("https://api.example", route)
+
+
+def test_routes_of_two_origins_are_two():
+    key = by_route("/users/{id}")
+    assert key(request("https://a.example/users/1")) != key(request("https://b.example/users/1"))
+
+
+def test_the_first_route_that_fits_counts():
+    key = by_route("/users/me", "/users/{id}")
+    assert key(request("https://a.example/users/me"))[1] == "/users/me"
+
+
+@pytest.mark.parametrize("template", ["users", "", "get /users", "GET  /users", "GET", "/a b", "/a?b", "/a#b", 5, None])
+def test_what_is_no_template_is_refused(template):
+    with pytest.raises(ConfigurationError) as caught:
+        by_route("/fine", template)
+    assert str(caught.value).startswith(f"by_route.templates: {template!r} is not allowed; each is a path as in '/")
+
+
+def test_routes_want_a_template():
+    with pytest.raises(ConfigurationError, match=r"^by_route: give one template or more"):
+        by_route()
+
+
+def test_a_key_for_each_tenant():
+    key = by_header("X-Tenant")
+    assert key(request("https://api.example/", x_tenant="acme")) == "acme"
+    assert key(request("https://api.example/")) == ""
+
+
+@pytest.mark.parametrize("name", ["", "X Tenant", "X:", "X\n", None, 5])
+def test_what_is_no_headers_name_is_refused(name):
+    with pytest.raises(ConfigurationError) as caught:
+        by_header(name)
+    assert str(caught.value) == f"by_header.name: {name!r} is not allowed; it is the name of a header"
+
+
+def test_a_key_for_each_combination():
+    key = by_all(by_origin, by_header("X-Tenant"))
+    assert key(request("https://api.example/1", x_tenant="acme")) == ("https://api.example", "acme")
+
+
+def test_what_is_no_key_is_refused():
+    with pytest.raises(ConfigurationError, match=r"^by_all\.keys: 'origin' is not allowed; each is callable$"):
+        by_all(by_origin, "origin")

@@ -20,6 +20,8 @@ from sansio_http import (
     Limiter,
     Policies,
     RetryPolicy,
+    TokenBucket,
+    origin,
 )
 from sansio_http.testing import Reply, Simulator, script
 
@@ -67,24 +69,34 @@ def test_what_is_no_number_is_refused_by_name(field):
         Policies(**{field: "3"})  # type: ignore[arg-type]
 
 
-def test_a_limit_of_concurrency_has_a_place_of_its_own():
-    with pytest.raises(
-        ConfigurationError, match=r"^Policies\.limiter: a Concurrency is not allowed here; it goes into"
-    ):
-        Policies(limiter=Concurrency(1))
+def test_what_bounds_all_requests_cannot_bound_them_twice():
+    slots = Concurrency(1)
+    for limiter in (slots, [TokenBucket(1, 1), slots]):
+        with pytest.raises(ConfigurationError, match=r"^Policies\.limiter: what is in slots cannot be in limiter"):
+            Policies(limiter=limiter, slots=slots)
+    assert Policies(limiter=Concurrency(1), slots=slots).slots is slots
 
 
-def test_a_registry_of_such_limits_is_refused_or_gives_its_slots_back():
+def test_a_list_of_limiters_is_kept_as_a_tuple():
+    several = [TokenBucket(1, 1), Concurrency(1), Keyed(lambda: TokenBucket(1, 1), origin)]
+    assert Policies(limiter=several).limiter == tuple(several)
+
+
+@pytest.mark.parametrize(
+    ("limiter", "says"),
+    [([], "an empty list is not allowed; None is for no limiter"), ([Concurrency(1), 5], "int is not allowed in it")],
+)
+def test_a_list_of_limiters_has_limiters_in_it(limiter, says):
+    with pytest.raises(ConfigurationError, match=rf"^Policies\.limiter: {says}"):
+        Policies(limiter=limiter)
+
+
+def test_a_registry_of_limits_of_concurrency_gives_each_key_its_own():
     bulkheads: Keyed[str, Limiter] = Keyed(lambda: Concurrency(1), lambda request: request.url)
-    simulator = Simulator(script(Reply()))
-    calls = [
-        simulator.call(HTTPRequest("GET", "http://h/x", timeout=5.0), Policies(limiter=bulkheads), at=at)
-        for at in (0.0, 1.0)
-    ]
+    simulator = Simulator(script(Reply(after=1.0)))
+    calls = [simulator.call(HTTPRequest("GET", f"http://h/{path}"), Policies(limiter=bulkheads)) for path in "xyx"]
     simulator.run()
-    first, second = (call.outcome for call in calls)
-    assert type(first) is type(second)
-    assert isinstance(first, HTTPResponse | ConfigurationError)
+    assert [call.ended_at for call in calls] == [1.0, 1.0, 2.0]
 
 
 def test_jitter_needs_dice():

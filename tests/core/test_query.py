@@ -54,6 +54,26 @@ def test_encoding(params, query):
     assert add_params("https://h/x", params) == f"https://h/x?{query}"
 
 
+@pytest.mark.parametrize(
+    ("style", "query"),
+    [
+        ("repeat", "n=1&n=a%2Cb&m=x"),
+        ("comma", "n=1,a%2Cb&m=x"),
+        ("brackets", "n%5B%5D=1&n%5B%5D=a%2Cb&m=x"),
+    ],
+)
+def test_styles_of_a_list(style, query):
+    params = {"n": [1, None, "a,b"], "m": "x", "none": [], "void": [None]}
+    assert add_params("https://h/x", params, style) == f"https://h/x?{query}"
+    assert add_params("https://h/x", {"n": []}, style) == "https://h/x"
+
+
+@pytest.mark.parametrize("style", ["pipes", None, 1, []])
+def test_an_unknown_style(style):
+    with pytest.raises(InvalidRequestError, match=r"^params_style: .* is not allowed; it is repeat, comma, brackets$"):
+        add_params("https://h/x", {"a": 1}, style)
+
+
 @pytest.mark.parametrize("params", [None, {}, [], (), {"a": None}, {"a": []}])
 def test_nothing_to_add(params):
     assert add_params("https://h/x?y=1", params) == "https://h/x?y=1"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_http.exceptions import InvalidRequestError
-from sansio_http.serializers import bytes_body, form_body, json_body, text_body
+from sansio_http.serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 
 SECRET = "s3cr3t"
 
@@ -93,6 +93,32 @@ class TestJSON:
     @given(values)
     def test_it_comes_back(self, value):
         assert json.loads(json_body(value)[0].source) == value
+
+
+class TestSerializers:
+    def test_the_standard_one_writes_and_reads(self):
+        assert JSONSerializer().dumps({"ü": [1, None]}) == '{"ü":[1,null]}'.encode()
+        assert JSONSerializer().loads(b'{"a": 1}') == {"a": 1}
+        assert isinstance(JSONSerializer(), Serializer)
+
+    def test_what_it_does_not_know_can_be_told(self):
+        body, _ = json_body([Point(1)], JSONSerializer(dataclasses.asdict))
+        assert body.source == b'[{"x":1}]'
+
+    def test_another_one(self):
+        class Other:
+            def dumps(self, value):
+                return repr(value).encode()
+
+            def loads(self, data):
+                return data
+
+        assert json_body(5, Other())[0].source == b"5"
+        assert isinstance(Other(), Serializer)
+
+    def test_one_that_gives_text(self):
+        with pytest.raises(InvalidRequestError, match="json: the serializer gave a str; it must give bytes"):
+            json_body(5, json)
 
 
 class TestForm:

@@ -41,10 +41,31 @@ PRINTED = {
         """,
     "with_auth": r"""
         bearer  200
+        asked   200
         API key 200
         basic   200
         vault   200
         wrong   401
+        """,
+    "with_digest_and_netrc": r"""
+        digest \[2, 1, 1\]
+        netrc  200
+        both   key Bearer token
+        none   401
+        """,
+    "with_oauth2": r"""
+        calls 10 token requests 1
+        refused 401 invalid_client
+        """,
+    "with_oauth2_for_users": r"""
+        a user    200
+        in store  \['the next one'\]
+        exchanged 200
+        """,
+    "with_signing": r"""
+        201 \[503, 201\]
+        signature good
+        signature good
         """,
     "with_retry": r"""
         1 ConnectionLostError: .+ -> transport

@@ -22,11 +22,13 @@ class Backstage:
     Attributes:
         now: the time, on the driver's clock. All other times here are in ticks from then.
         waiter: of the call.
+        max_live: how many sends the driver can have in flight at once.
     """
 
     def __init__(self, name: str, subject: Subject, tick: float) -> None:
         self.now = -math.inf
         self.waiter = Waiter()
+        self.max_live = subject.max_live
         self._name = name
         self._subject = subject
         self._tick = tick

@@ -25,6 +25,9 @@ class Hedge:
         """As :meth:`sansio_http.Hedging.next_at`."""
         return first + self._after if extra == 0 else None
 
+    def observe(self, seconds: float, now: float) -> None:
+        """As :meth:`sansio_http.Hedging.observe`."""
+
 
 class Marks:
     """An attempt hook that gives an answer of its own."""

@@ -40,7 +40,7 @@ class StandIn(Call):
     """What the driver is given: to it, a call."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(REQUEST, Policies())
+        super().__init__(REQUEST, Policies(), max_live=stage.max_live)
         self._stage = stage
 
     @property

@@ -11,8 +11,10 @@ import pytest
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     CircuitChanged,
     ConfigurationError,
+    Hedged,
     Note,
     Rebased,
     Redirected,
@@ -64,6 +66,24 @@ ONE_OF_EACH: list[tuple[Note, int, str, dict[str, Any]]] = [
         logging.INFO,
         f"GET {URL} attempt 1: the kept connection had been closed, sent once more",
         {"http_attempt": 1, "http_method": "GET", "http_url": URL},
+    ),
+    (
+        Challenged(7.0, 1, "GET", URL),
+        logging.INFO,
+        f"GET {URL} attempt 1: a 401 was answered, sent once more with new credentials",
+        {"http_attempt": 1, "http_method": "GET", "http_url": URL},
+    ),
+    (
+        Hedged(7.0, 1, "GET", URL, 0.25, None),
+        logging.INFO,
+        f"GET {URL} attempt 1: no answer in 0.250 s, sent once more beside it",
+        {"http_attempt": 1, "http_method": "GET", "http_url": URL, "http_delay": 0.25, "http_skipped": None},
+    ),
+    (
+        Hedged(7.0, 1, "GET", URL, 0.25, "budget"),
+        logging.INFO,
+        f"GET {URL} attempt 1: no answer in 0.250 s, not sent again beside it (budget)",
+        {"http_skipped": "budget"},
     ),
     (
         Retrying(7.0, 1, "GET", URL, "retry_after", 1.5),

@@ -11,10 +11,12 @@ import pytest
 from sansio_http import (
     BodyRead,
     CallEnded,
+    Challenged,
     Circuit,
     CircuitChanged,
     CircuitState,
     ConfigurationError,
+    Hedged,
     Keyed,
     Note,
     Permit,
@@ -53,9 +55,11 @@ EMPTY: dict[str, Any] = {
     "body_errors": {},
     "retries": {},
     "stops": {},
+    "hedges": {},
     "waits": NOTHING,
     "redirects": 0,
     "resends": 0,
+    "challenges": 0,
     "rebases": 0,
     "circuit_breaker": {"state": None, "failures": None, "transitions": {}},
     "rate_limiter": None,
@@ -128,6 +132,7 @@ def test_retries_stops_waits_redirects_resends_and_clocks() -> None:
         Redirected(7.0, 1, "GET", URL, 302, URL),
         Resent(7.0, 1, "GET", URL),
         Resent(7.0, 2, "GET", URL),
+        Challenged(7.0, 2, "GET", URL),
         Rebased(7.0, "<TokenBucket 1/s>"),
     )
     assert snapshot["retries"] == {"status": 2, "timeout": 1}
@@ -135,6 +140,7 @@ def test_retries_stops_waits_redirects_resends_and_clocks() -> None:
     waits = snapshot["waits"]
     assert (waits["count"], waits["sum"], waits["max"]) == (2, 3.25, 3.0)
     assert (snapshot["redirects"], snapshot["resends"], snapshot["rebases"]) == (1, 2, 1)
+    assert snapshot["challenges"] == 1
 
 
 def test_streams() -> None:
@@ -210,6 +216,7 @@ ONE_OF_EACH: list[Note] = [
     CircuitChanged(7.0, CircuitState.CLOSED, CircuitState.OPEN),
     Redirected(7.0, 1, "GET", URL, 302, URL),
     Resent(7.0, 1, "GET", URL),
+    Challenged(7.0, 1, "GET", URL),
     Rebased(7.0, "<TokenBucket 1/s>"),
     BodyRead(7.0, 1, "GET", URL, 20, "ResponseBodyError: cut off"),
 ]
@@ -320,3 +327,10 @@ async def test_two_clients_are_counted_and_no_secret_is_told() -> None:
     assert snapshot["rate_limiter"] == {"waiting": 0, "available": pytest.approx(98, abs=0.1)}
     assert "canary" not in json.dumps(snapshot)
     assert "127.0.0.1" not in json.dumps(snapshot)
+
+
+def test_hedges() -> None:
+    metrics = MetricsMiddleware()
+    for skipped in (None, "budget", None):
+        metrics.on_note(Hedged(1.0, 1, "GET", URL, 0.1, skipped))
+    assert metrics.snapshot()["hedges"] == {"sent": 2, "budget": 1}

@@ -4,14 +4,24 @@ import gc
 import math
 import tracemalloc
 import weakref
+from collections.abc import Callable
 
 import pytest
 
-from sansio_http.circuit_breaker import TRANSITIONS, Circuit, CircuitEvent, CircuitState, Permit, Rejected, diagram
+from sansio_http.circuit_breaker import (
+    TRANSITIONS,
+    CallWindow,
+    Circuit,
+    CircuitEvent,
+    CircuitState,
+    Permit,
+    Rejected,
+    diagram,
+)
 from sansio_http.exceptions import ConfigurationError, ConnectError, DriverError
 from sansio_http.models import HTTPResponse, Outcome
 
-CLOSED, OPEN, HALF_OPEN = CircuitState
+CLOSED, OPEN, HALF_OPEN, ISOLATED, DISABLED = CircuitState
 GOOD, BAD = HTTPResponse(200), HTTPResponse(503)
 NEUTRAL = KeyboardInterrupt()
 
@@ -64,7 +74,13 @@ def test_a_new_circuit_is_closed_and_lets_everything_pass():
 def test_the_defaults():
     circuit = Circuit()
     assert (circuit.failure_threshold, circuit.recovery_timeout) == (5, 60.0)
-    assert (circuit.half_open_permits, circuit.lease) == (1, 35.0)
+    assert (circuit.half_open_permits, circuit.success_threshold, circuit.lease) == (1, 1, 35.0)
+    assert (circuit.window, circuit.recovery_factor, circuit.recovery_max, circuit.recovery_jitter) == (
+        None,
+        1,
+        None,
+        0,
+    )
     for count in range(5):
         assert (circuit.state_at(0.0), circuit.failures) == (CLOSED, count)
         call(circuit, BAD, 0.0)
@@ -338,33 +354,57 @@ def test_another_clock_cannot_freeze_a_probe():
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
-ROWS = {
+MOVES = {
     (CLOSED, CircuitEvent.TRIPPED): OPEN,
+    (CLOSED, CircuitEvent.SLOWED): OPEN,
     (OPEN, CircuitEvent.BREAK_OVER): HALF_OPEN,
     (HALF_OPEN, CircuitEvent.PROBES_SUCCEEDED): CLOSED,
     (HALF_OPEN, CircuitEvent.PROBE_FAILED): OPEN,
     (HALF_OPEN, CircuitEvent.LEASE_ENDED): OPEN,
 }
+WORDS = {
+    CircuitEvent.FORCED: OPEN,
+    CircuitEvent.ISOLATED: ISOLATED,
+    CircuitEvent.DISABLED: DISABLED,
+    CircuitEvent.RESET: CLOSED,
+}
+ROWS = MOVES | {(before, event): after for event, after in WORDS.items() for before in CircuitState}
 
 
-def lose_a_probe(circuit: Circuit) -> CircuitState:
+def lose_a_probe(circuit: Circuit) -> None:
     admitted(circuit, 160.0, 10.0)
-    return circuit.state_at(171.0)
+    circuit.state_at(171.0)
 
 
-# How each row is reached: the circuit in its first state, and what makes it move.
-REACHED = {
-    CircuitEvent.TRIPPED: (lambda: Circuit(1), lambda circuit: call(circuit, BAD, 0.0)),
-    CircuitEvent.BREAK_OVER: (opened, lambda circuit: circuit.state_at(160.0)),
-    CircuitEvent.PROBES_SUCCEEDED: (half_open, lambda circuit: call(circuit, GOOD, 160.0)),
-    CircuitEvent.PROBE_FAILED: (half_open, lambda circuit: call(circuit, BAD, 160.0)),
-    CircuitEvent.LEASE_ENDED: (half_open, lose_a_probe),
+def be_slow(circuit: Circuit) -> None:
+    circuit.record(admitted(circuit, 0.0), GOOD, 2.0)
+
+
+# A circuit in each state, what makes it move by itself, and what somebody says.
+IN = {
+    CLOSED: lambda: Circuit(window=CallWindow(calls=1, slow_after=1.0, slow_rate=1.0)),
+    OPEN: opened,
+    HALF_OPEN: half_open,
+    ISOLATED: lambda: said(Circuit(), Circuit.isolate),
+    DISABLED: lambda: said(Circuit(), Circuit.disable),
+}
+CAUSE = {
+    CircuitEvent.TRIPPED: lambda circuit: call(circuit, BAD, 0.0),
+    CircuitEvent.SLOWED: be_slow,
+    CircuitEvent.BREAK_OVER: lambda circuit: circuit.state_at(160.0),
+    CircuitEvent.PROBES_SUCCEEDED: lambda circuit: call(circuit, GOOD, 160.0),
+    CircuitEvent.PROBE_FAILED: lambda circuit: call(circuit, BAD, 160.0),
+    CircuitEvent.LEASE_ENDED: lose_a_probe,
+    CircuitEvent.FORCED: lambda circuit: circuit.force_open(159.0),  # before the break of one that is OPEN is over
+    CircuitEvent.ISOLATED: Circuit.isolate,
+    CircuitEvent.DISABLED: Circuit.disable,
+    CircuitEvent.RESET: Circuit.reset,
 }
 
 
 def test_the_table():
     assert TRANSITIONS == ROWS
-    assert {event for _, event in TRANSITIONS} == set(CircuitEvent) == set(REACHED)
+    assert {event for _, event in TRANSITIONS} == set(CircuitEvent) == set(CAUSE)
 
 
 @pytest.mark.parametrize(
@@ -372,25 +412,224 @@ def test_the_table():
 )
 def test_every_row_is_reached(row, after):
     before, event = row
-    make, move = REACHED[event]
-    circuit = make()
+    circuit = IN[before]()
     generation = circuit.generation
     assert circuit.last_state is before
-    move(circuit)
+    CAUSE[event](circuit)
     assert circuit.last_state is after
     assert circuit.generation == generation + 1
+    assert (circuit.permits_out, circuit.calls, circuit.failures, circuit.slow_calls) == (0, 0, 0, 0)
 
 
 def test_the_diagram_is_made_from_the_table():
     assert diagram().splitlines() == [
         "stateDiagram-v2",
         "    [*] --> CLOSED",
-        "    CLOSED --> OPEN: failure_threshold failures in a row",
+        "    CLOSED --> OPEN: failure_threshold failures in a row, or failure_rate reached",
+        "    CLOSED --> OPEN: slow_rate reached",
         "    OPEN --> HALF_OPEN: recovery_timeout is over",
-        "    HALF_OPEN --> CLOSED: half_open_permits probes succeeded",
-        "    HALF_OPEN --> OPEN: a probe failed",
-        "    HALF_OPEN --> OPEN: a probe's lease ended",
+        "    HALF_OPEN --> CLOSED: success_threshold probes succeeded",
+        "    HALF_OPEN --> OPEN: too many probes failed for that",
+        "    HALF_OPEN --> OPEN: too many probes were lost for that",
+        "    any: in any state",
+        "    any --> OPEN: force_open()",
+        "    any --> ISOLATED: isolate()",
+        "    any --> DISABLED: disable()",
+        "    any --> CLOSED: reset()",
     ]
+
+
+# -- somebody's word ---------------------------------------------------------------------------------------------------
+
+
+def said(circuit: Circuit, word: Callable[[Circuit], None]) -> Circuit:
+    word(circuit)
+    return circuit
+
+
+def test_what_is_isolated_lets_nothing_pass_until_somebody_says_so():
+    circuit = said(Circuit(1), Circuit.isolate)
+    for now in (0.0, 1e9):
+        assert refused(circuit, now) == Rejected(ISOLATED, None, "it was isolated")
+    assert not circuit.is_fresh(1e9)
+    circuit.reset()
+    assert circuit.is_fresh(1e9)
+    call(circuit, BAD, 1e9)
+    assert refused(circuit, 1e9).retry_at == 1e9 + 60.0
+
+
+def test_what_is_disabled_lets_all_pass_and_counts_nothing():
+    circuit = said(Circuit(1), Circuit.disable)
+    permits = [admitted(circuit, 0.0) for _ in range(3)]
+    assert circuit.permits_out == 3
+    assert permits[0].lease_end == math.inf
+    for permit in permits:
+        circuit.record(permit, BAD, 1.0)
+    assert (circuit.state_at(1e9), circuit.permits_out, circuit.failures) == (DISABLED, 0, 0)
+    assert not circuit.is_fresh(1e9)
+    permit = admitted(circuit, 1e9)
+    circuit.reset()
+    circuit.record(permit, BAD, 1e9)  # of a call that nobody wanted counted
+    assert circuit.is_fresh(1e9)
+
+
+@pytest.mark.parametrize("word", [Circuit.isolate, Circuit.disable, Circuit.reset, lambda c: c.force_open(0.0)])
+def test_a_result_from_before_somebodys_word_changes_nothing(word):
+    circuit = Circuit(1)
+    permit = admitted(circuit, 0.0)
+    state = said(circuit, word).last_state
+    circuit.record(permit, BAD, 1.0)
+    assert (circuit.last_state, circuit.permits_out, circuit.failures) == (state, 0, 0)
+
+
+def test_what_is_forced_open_has_its_break_and_heals():
+    circuit = Circuit()
+    circuit.force_open(10.0)
+    assert refused(circuit, 69.0) == Rejected(OPEN, 70.0, "it was opened by hand")
+    call(circuit, GOOD, 70.0)
+    assert circuit.state_at(70.0) is CLOSED
+
+
+def test_to_force_it_open_again_begins_the_break_anew():
+    circuit = opened(at=100.0, recovery_factor=2.0)
+    circuit.force_open(130.0)
+    assert refused(circuit, 130.0).retry_at == 190.0
+    call(circuit, BAD, 190.0)
+    assert refused(circuit, 190.0).retry_at == 310.0
+
+
+def test_to_reset_is_to_forget_failures_too():
+    circuit = Circuit(2)
+    call(circuit, BAD, 0.0)
+    circuit.reset()
+    call(circuit, BAD, 0.0)
+    assert circuit.state_at(0.0) is CLOSED
+
+
+# -- the break ---------------------------------------------------------------------------------------------------------
+
+
+def retry_at(circuit: Circuit, now: float) -> float:
+    """The end of the break."""
+    at = refused(circuit, now).retry_at
+    assert at is not None
+    return at
+
+
+def breaks(circuit: Circuit, number: int) -> list[float]:
+    """How long each of the next breaks is: every probe fails."""
+    lengths, now = [], 0.0
+    call(circuit, BAD, now)
+    for _ in range(number):
+        end = retry_at(circuit, now)
+        lengths.append(end - now)
+        now = end
+        call(circuit, BAD, now)
+    return lengths
+
+
+def test_the_break_is_always_the_same_by_default():
+    assert breaks(Circuit(1), 5) == [60.0] * 5
+
+
+def test_the_break_grows_by_a_factor_up_to_a_cap():
+    assert breaks(Circuit(1, 10.0, recovery_factor=2.0), 6) == [10.0, 20.0, 40.0, 80.0, 100.0, 100.0]
+    assert breaks(Circuit(1, 10.0, recovery_factor=1.5, recovery_max=20.0), 4) == [10.0, 15.0, 20.0, 20.0]
+    assert breaks(Circuit(1, 10.0, recovery_factor=3.0, recovery_max=10.0), 3) == [10.0, 10.0, 10.0]
+
+
+def test_the_break_is_short_again_once_it_was_closed():
+    circuit = Circuit(1, 10.0, recovery_factor=2.0)
+    assert breaks(circuit, 2) == [10.0, 20.0]
+    now = retry_at(circuit, 30.0)
+    call(circuit, GOOD, now)
+    call(circuit, BAD, now)
+    assert refused(circuit, now).retry_at == now + 10.0
+
+
+def test_however_often_it_opens_the_break_does_not_overflow():
+    assert breaks(Circuit(1, 1.0, recovery_factor=1e300, recovery_max=1e9), 4) == [1.0, 1e9, 1e9, 1e9]
+
+
+def test_the_jitter_adds_to_the_break_after_the_cap():
+    dice = iter([0.0, 0.5, 0.875])
+    circuit = Circuit(1, 10.0, recovery_factor=4.0, recovery_max=32.0, recovery_jitter=0.25, rand=dice.__next__)
+    assert breaks(circuit, 2) == [10.0, 32.0 + 4.0]
+    assert next(dice, None) is None  # one throw for each break
+    assert refused(circuit, 46.0).retry_at == 46.0 + 32.0 + 7.0
+
+
+def test_without_jitter_no_dice_are_rolled():
+    assert breaks(Circuit(1, rand=lambda: 1 / 0), 1) == [60.0]
+
+
+def test_dice_that_raise_leave_it_as_it_was():
+    circuit = Circuit(1, recovery_jitter=1.0, rand=lambda: 1 / 0)
+    permit = admitted(circuit, 0.0)
+    with pytest.raises(ZeroDivisionError):
+        circuit.record(permit, BAD, 0.0)
+    assert (circuit.last_state, circuit.permits_out) == (CLOSED, 0)
+
+
+# -- how many probes decide --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("results", "states"),
+    [
+        ("ss", [HALF_OPEN, CLOSED]),
+        ("sfs", [HALF_OPEN, HALF_OPEN, CLOSED]),
+        ("ff", [HALF_OPEN, OPEN]),
+        ("fsf", [HALF_OPEN, HALF_OPEN, OPEN]),
+        ("nsnfns", [HALF_OPEN, HALF_OPEN, HALF_OPEN, HALF_OPEN, HALF_OPEN, CLOSED]),
+    ],
+)
+def test_two_of_three_probes_decide(results, states):
+    circuit = half_open(half_open_permits=3, success_threshold=2)
+    for result, state in zip(results, states, strict=True):
+        call(circuit, {"s": GOOD, "f": BAD, "n": NEUTRAL}[result], 161.0)
+        assert circuit.state_at(161.0) is state
+
+
+def test_probes_that_ended_leave_no_room_for_more():
+    circuit = half_open(half_open_permits=3, success_threshold=2)
+    call(circuit, BAD, 160.0)
+    call(circuit, GOOD, 160.0)
+    last = admitted(circuit, 160.0)
+    assert refused(circuit, 160.0).retry_at == last.lease_end
+
+
+def test_it_does_not_wait_for_the_others():
+    circuit = half_open(half_open_permits=3, success_threshold=1)
+    first, second, third = (admitted(circuit, 160.0) for _ in range(3))
+    circuit.record(first, BAD, 161.0)
+    circuit.record(second, GOOD, 162.0)
+    assert circuit.state_at(162.0) is CLOSED
+    circuit.record(third, BAD, 163.0)
+    assert circuit.is_fresh(163.0)
+
+
+def test_a_lost_probe_is_one_that_failed():
+    circuit = half_open(half_open_permits=3, success_threshold=2)
+    lost, other = admitted(circuit, 160.0, 10.0), admitted(circuit, 160.0, 20.0)
+    assert circuit.state_at(171.0) is HALF_OPEN
+    assert circuit.permits_out == 1
+    circuit.record(lost, GOOD, 171.0)  # too late
+    assert circuit.permits_out == 1
+    admitted(circuit, 171.0, 30.0)
+    refused(circuit, 171.0)
+    assert circuit.state_at(181.0) is OPEN
+    assert refused(circuit, 181.0) == Rejected(OPEN, 240.0, "a probe was lost: no result within its lease")
+    circuit.record(other, GOOD, 182.0)
+    assert circuit.state_at(182.0) is OPEN
+
+
+def test_two_lost_at_once_are_two():
+    circuit = half_open(half_open_permits=2, success_threshold=1)
+    admitted(circuit, 160.0, 10.0)
+    admitted(circuit, 160.0, 10.0)
+    assert circuit.state_at(171.0) is OPEN
+    assert refused(circuit, 171.0).retry_at == 230.0
 
 
 # -- fresh, shown, small -----------------------------------------------------------------------------------------------
@@ -426,6 +665,22 @@ def test_fresh_is_what_equals_a_new_one():
             for field in ("recovery_timeout", "lease")
             for value in (0, -1.0, math.inf, math.nan, True, "60", None)
         ),
+        *(("success_threshold", value, "a whole number, 1 or more") for value in (0, 1.5, True, "1")),
+        ("success_threshold", 2, "half_open_permits at most, or None for as many"),
+        *(
+            ("recovery_factor", value, "a finite number, 1 or more")
+            for value in (0.999, -2, math.inf, math.nan, True, "2", None)
+        ),
+        *(
+            ("recovery_max", value, "finite seconds, recovery_timeout or more, or None")
+            for value in (59.999, -1, math.inf, math.nan, True, "600")
+        ),
+        *(
+            ("recovery_jitter", value, "a number, 0 to 1")
+            for value in (-0.001, 1.001, math.inf, math.nan, True, "1", None)
+        ),
+        ("rand", 0.5, "callable, or None"),
+        ("window", 10, "a CallWindow, or None"),
         ("is_failure", 503, "callable, or None"),
     ],
 )
@@ -433,6 +688,27 @@ def test_a_wrong_argument_is_refused_by_name(field, value, allowed):
     with pytest.raises(ConfigurationError) as caught:
         Circuit(**{field: value})
     assert str(caught.value) == f"Circuit.{field}: {value!r} is not allowed; it is {allowed}"
+
+
+def test_jitter_needs_dice():
+    with pytest.raises(ConfigurationError) as caught:
+        Circuit(recovery_jitter=0.1)
+    expected = "Circuit.rand: None is not allowed; it is needed for recovery_jitter: random.random, or a fixed number"
+    assert str(caught.value).startswith(expected)
+
+
+def test_failures_in_a_row_do_not_open_what_has_a_window():
+    with pytest.raises(ConfigurationError) as caught:
+        Circuit(3, window=CallWindow(calls=10))
+    expected = "Circuit.failure_threshold: 3 is not allowed; it is not given with a window: its rates decide"
+    assert str(caught.value) == expected
+
+
+def test_what_is_at_the_edge_is_allowed():
+    circuit = Circuit(
+        half_open_permits=2, success_threshold=2, recovery_factor=1, recovery_max=60, recovery_jitter=1, rand=lambda: 0
+    )
+    assert (circuit.success_threshold, circuit.recovery_max, circuit.recovery_jitter) == (2, 60, 1)
 
 
 def test_the_least_that_is_allowed():
@@ -452,6 +728,15 @@ def test_what_a_person_sees():
     permit = admitted(circuit, 60.0)
     assert repr(circuit) == "<Circuit HALF_OPEN, 0 of 1 probes succeeded, 1 out>"
     assert repr(permit) == "<Permit probe until 95, generation 2>"
+    circuit.isolate()
+    assert repr(circuit) == "<Circuit ISOLATED, last failure: it was isolated>"
+    circuit.disable()
+    assert repr(circuit) == "<Circuit DISABLED>"
+    circuit = Circuit(window=CallWindow(calls=10))
+    assert repr(circuit) == "<Circuit CLOSED, 0 of 0 calls failed>"
+    call(circuit, BAD, 0.0)
+    call(circuit, GOOD, 0.0)
+    assert repr(circuit) == "<Circuit CLOSED, 1 of 2 calls failed>"
 
 
 def test_the_exception_behind_a_failure_is_not_kept():

@@ -4,6 +4,7 @@ import pytest
 
 from sansio_http.circuit_breaker import Circuit, Permit, Rejected, is_failure
 from sansio_http.exceptions import (
+    AddressRefusedError,
     AttemptTimeoutError,
     CertificateError,
     ClientClosedError,
@@ -68,6 +69,7 @@ def test_no_complete_response_is_a_failure(kind, phase):
 @pytest.mark.parametrize(
     "error",
     [
+        AddressRefusedError("not public", phase="connect"),
         PoolTimeoutError("no connection came free"),
         AttemptTimeoutError("never sent", phase="queue"),
         TotalTimeoutError("never sent", phase="queue"),

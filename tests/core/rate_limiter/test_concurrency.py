@@ -133,3 +133,33 @@ def test_a_limit_must_be_a_whole_number_from_1_on(limit):
     with pytest.raises(ConfigurationError) as caught:
         Concurrency(limit)
     assert str(caught.value).startswith(f"limit: {limit!r} is not allowed; it must be a whole number, 1 or more")
+
+
+def test_a_queue_that_is_full_refuses_who_comes():
+    slots = Concurrency(1, max_waiting=2)
+    slot = take(slots)
+    first = wait(slots)
+    wait(slots)
+    refused = slots.reserve(5.0)
+    assert isinstance(refused, Refused)
+    assert (refused.retry_at, refused.why) == (6.0, "has a full queue: 2 waiting")
+    slots.cancel(first, 5.0)
+    assert isinstance(slots.reserve(5.0), Reservation)
+    slots.release(slot, "ok", 5.0)
+
+
+def test_a_queue_of_no_places_lets_in_whoever_need_not_wait():
+    slots = Concurrency(2, max_waiting=0)
+    places = [slots.reserve(0.0) for _ in range(2)]
+    for place in places:
+        assert isinstance(place, Reservation)
+        claim(slots, place, 0.0)
+    assert isinstance(slots.reserve(0.0), Refused)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, "1"])
+def test_a_queue_is_so_long(value):
+    with pytest.raises(
+        ConfigurationError, match=r"^max_waiting: .* is not allowed; it must be a whole number, 0 or more"
+    ):
+        Concurrency(1, max_waiting=value)

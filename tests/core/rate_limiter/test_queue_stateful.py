@@ -14,10 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sansio_http.exceptions import DriverError
 from sansio_http.rate_limiter import (
+    AIMD,
+    GCRA,
     Claimed,
+    Combined,
     Concurrency,
     Refused,
     Reservation,
+    SlidingCounter,
     SlidingWindow,
     Slot,
     TokenBucket,
@@ -88,6 +92,118 @@ class SlotsLaw:
 
     def is_full(self, now):
         return not self.claims
+
+
+class CellLaw(BucketLaw):
+    """A theoretical arrival time that is moved on by each claim: the same law, told as the algorithm is."""
+
+    def arrival(self, claims):
+        arrival = Fraction(-(10**9))
+        for at, tokens in claims:
+            arrival = max(at, arrival) + tokens / self.rate
+        return arrival
+
+    def ready(self, tokens, now, claims):
+        return max(now, self.arrival(claims) + tokens / self.rate - self.burst / self.rate)
+
+
+class CounterLaw:
+    """previous * fraction left + current never exceeds limit."""
+
+    def __init__(self, limit: int, window: Fraction) -> None:
+        self.limit, self.window = limit, window
+        self.claims: list[tuple[Fraction, int]] = []
+
+    def on(self, at, now) -> tuple[Fraction, int, int]:
+        """The window of a moment, from one before it."""
+        began, current, before = at
+        if began is None or now >= began + 2 * self.window:
+            return now, 0, 0
+        return (began + self.window, 0, current) if now >= began + self.window else (began, current, before)
+
+    def ready(self, tokens, now, claims):
+        at: Any = (None, 0, 0)
+        for then, taken in claims:
+            began, current, before = self.on(at, then)
+            at = began, current + taken, before
+        began, current, before = self.on(at, now)
+        while True:
+            end = began + self.window
+            if current + tokens <= self.limit:
+                enough = began
+                if before:
+                    enough += self.window * max(Fraction(0), 1 - Fraction(self.limit - current - tokens, before))
+                if enough < end:
+                    return max(now, enough)
+            began, current, before = end, 0, current
+
+    def told(self, ahead, tokens, now):
+        """After whole windows that those ahead fill, as if they took what there is now."""
+        windows, rest = divmod(sum(ahead) + tokens - 1, self.limit)
+        ready = self.ready(rest + 1, now, self.claims)
+        return ready + windows * self.window
+
+    def is_full(self, now):
+        if not self.claims:
+            return True
+        at: Any = (None, 0, 0)
+        for then, taken in self.claims:
+            began, current, before = self.on(at, then)
+            at = began, current + taken, before
+        return now >= at[0] + 2 * self.window
+
+
+class LearningSlotsLaw(SlotsLaw):
+    """So many at once, one more for each success, and half for each failure."""
+
+    def __init__(self, least: int, most: int, limit: int) -> None:
+        super().__init__(limit)
+        self.least, self.most = least, most
+        self.heard: Fraction | None = None
+
+    def learn(self, fate, claim, now):
+        if fate == "ignored":
+            return
+        self.heard = now
+        if fate in ("dropped", "throttled") or now - claim[0] > SECOND:
+            self.limit = max(self.least, self.limit // 2)
+        elif 2 * sum(held for _, held in self.claims) >= self.limit:
+            self.limit = min(self.most, self.limit + 1)
+
+    def is_full(self, now):
+        return not self.claims and (self.heard is None or now >= self.heard + 300)
+
+
+class Everywhere:
+    """The claims of several laws."""
+
+    def __init__(self, laws) -> None:
+        self.laws = laws
+
+    def append(self, claim) -> None:
+        for law in self.laws:
+            law.claims.append(claim)
+
+    def remove(self, claim) -> None:
+        for law in self.laws:
+            law.claims.remove(claim)
+
+
+class AllOf:
+    """Ready when the last of them is."""
+
+    def __init__(self, *laws) -> None:
+        self.laws = laws
+        self.claims = Everywhere(laws)
+
+    def ready(self, tokens, now, claims):
+        return max(law.ready(tokens, now, law.claims) for law in self.laws)
+
+    def told(self, ahead, tokens, now):
+        return max(law.told(ahead, tokens, now) for law in self.laws)
+
+    def is_full(self, now):
+        return all(law.is_full(now) for law in self.laws)
 
 
 class Place:
@@ -431,6 +547,116 @@ class SlotsMachine(Machine):
             assert self.limiter.in_use == held <= self.limiter.limit
 
 
+class CellMachine(BucketMachine):
+    @initialize(log_rate=st.integers(-3, 4), burst=st.integers(1, 5))
+    def start(self, log_rate, burst):
+        rate = Fraction(2) ** log_rate
+        self.begin(GCRA(float(rate), burst), CellLaw(rate, burst), burst)
+
+    @invariant()
+    def the_times_agree(self):
+        if hasattr(self, "model"):
+            law, now = self.model.law, self.tell()
+            ahead = max(Fraction(0), law.arrival(law.claims) - self.model.now)
+            assert self.limiter.reset_after(now) == ahead
+            assert self.limiter.remaining(now) == int(law.burst - ahead * law.rate)
+            assert self.limiter.retry_after(now) == law.ready(1, self.model.now, law.claims) - self.model.now
+
+
+class CounterMachine(Machine):
+    @initialize(limit=st.sampled_from([1, 2, 2]), ticks=st.sampled_from([1, 32, 64, 160]))
+    def start(self, limit, ticks):
+        """Limits of which the parts are exact in binary."""
+        window = ticks * TICK
+        self.begin(SlidingCounter(limit, float(window)), CounterLaw(limit, window), limit)
+
+    @invariant()
+    def two_windows_never_hold_more_than_two_limits(self):
+        if hasattr(self, "model"):
+            law = self.model.law
+            for start, _ in law.claims:
+                assert sum(tokens for at, tokens in law.claims if start <= at < start + law.window) <= 2 * law.limit
+
+
+class LearningSlotsMachine(SlotsMachine):
+    @initialize(least=st.integers(1, 3), more=st.integers(0, 4), data=st.data())
+    def start_to_learn(self, least, more, data):
+        initial = data.draw(st.integers(least, least + more))
+        limiter = AIMD(timeout=1.0, backoff=0.5, min_limit=least, max_limit=least + more, initial=initial)
+        self.begin(limiter, LearningSlotsLaw(least, least + more, initial), least)
+
+    @initialize()
+    def start(self): ...
+
+    @rule(data=st.data(), fate=st.sampled_from(["ok", "ok", "throttled", "dropped", "ignored"]), early=st.booleans())
+    @precondition(lambda self: self.slots)
+    def release(self, data, fate, early):
+        slot, claim = self.pick(self.slots, data)
+        now, model = self.tell(), self.model
+        if early:  # the head of a stream: learned from, and held on to
+            if slot.heard:
+                assert self.limiter.settle(slot, fate, now) is None
+            else:
+                model.law.learn(fate, claim, model.now)
+                assert self.limiter.settle(slot, fate, now) is model.call_head()
+            return
+        self.slots.remove((slot, claim))
+        if not slot.heard:
+            model.law.learn(fate, claim, model.now)
+        model.law.claims.remove(claim)
+        assert self.limiter.release(slot, fate, now) is model.call_head()
+        assert self.limiter.release(slot, fate, now) is None
+
+    @invariant()
+    def what_is_held_agrees(self):
+        if hasattr(self, "model"):
+            assert self.limiter.in_use == sum(tokens for _, tokens in self.model.law.claims)
+            assert self.limiter.limit == self.model.law.limit
+
+
+class CombinedMachine(SlotsMachine):
+    """A bucket, a window and slots at once: each law holds, over the same claims."""
+
+    @initialize(log_rate=st.integers(-1, 4), burst=st.integers(1, 4), limit=st.integers(1, 4), slots=st.integers(1, 4))
+    def start(self, log_rate, burst, limit, slots):
+        rate = Fraction(2) ** log_rate
+        parts = TokenBucket(float(rate), burst), SlidingWindow(limit, 1.0), Concurrency(slots)
+        self.laws = BucketLaw(rate, burst), WindowLaw(limit, SECOND), SlotsLaw(slots)
+        self.begin(Combined(*parts), AllOf(*self.laws), min(burst, limit, slots))
+
+    @rule(data=st.data(), fate=st.sampled_from(["ok", "dropped", "ignored"]))
+    @precondition(lambda self: self.slots)
+    def release(self, data, fate):
+        slot, claim = self.pick(self.slots, data)
+        self.slots.remove((slot, claim))
+        now = self.tell()
+        self.laws[2].claims.remove(claim)
+        assert self.limiter.release(slot, fate, now) is self.model.call_head()
+        assert self.limiter.release(slot, fate, now) is None
+
+    @invariant()
+    def what_is_held_agrees(self):
+        if hasattr(self, "model"):
+            held = sum(tokens for _, tokens in self.laws[2].claims)
+            assert self.limiter.limits[2].in_use == held <= self.laws[2].limit
+
+    @invariant()
+    def no_window_exceeds_any_law(self):
+        if hasattr(self, "model"):
+            bucket, window, _ = self.laws
+            for start, _ in bucket.claims:
+                since = [(at, tokens) for at, tokens in bucket.claims if at >= start]
+                assert sum(tokens for at, tokens in since if at < start + window.window) <= window.limit
+                for end, _ in since:
+                    taken = sum(tokens for at, tokens in since if at <= end)
+                    assert taken <= bucket.rate * (end - start) + bucket.burst
+
+
+machine: type[Machine]
 for machine in (BucketMachine, WindowMachine, SlotsMachine):
     machine.TestCase.settings = settings(stateful_step_count=50)
+for machine in (CellMachine, CounterMachine, LearningSlotsMachine, CombinedMachine):
+    machine.TestCase.settings = settings(stateful_step_count=50, max_examples=settings.default.max_examples // 4)
 TestBucket, TestWindow, TestSlots = BucketMachine.TestCase, WindowMachine.TestCase, SlotsMachine.TestCase
+TestCells, TestCounter = CellMachine.TestCase, CounterMachine.TestCase
+TestLearningSlots, TestCombined = LearningSlotsMachine.TestCase, CombinedMachine.TestCase

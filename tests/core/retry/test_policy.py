@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_http import (
+    AddressRefusedError,
     AttemptTimeoutError,
     Body,
     CertificateError,
@@ -175,6 +176,7 @@ def test_the_caller_can_vouch_for_a_request(vouched):
 @pytest.mark.parametrize(
     "error",
     [
+        AddressRefusedError(),
         CertificateError(),
         PoolTimeoutError(),
         ResponseBodyError(),
@@ -354,9 +356,10 @@ FINAL_ERRORS = [
 @given(data=st.data())
 def test_the_rules_hold_together(data):
     """No wait is shorter than asked or longer than allowed, and nothing unsafe is repeated."""
+    backoff = ExponentialBackoff(*data.draw(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9))))
     policy = RetryPolicy(
         retries=data.draw(st.integers(0, 3)),
-        backoff=ExponentialBackoff(*data.draw(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)))),
+        backoff=backoff,
         methods=data.draw(st.sets(st.sampled_from(METHODS))),
         retry_after_max=data.draw(st.floats(0, 1e9) | st.just(math.inf)),
     )
@@ -393,7 +396,7 @@ def test_the_rules_hold_together(data):
         assert retry < policy.retries and wanted.method in policy.methods
         assert type(outcome) not in FINAL_ERRORS
         assert 0 <= verdict.delay < left
-        assert min(asked or 0, 2**31) <= verdict.delay <= max(policy.backoff.cap, min(policy.retry_after_max, 2**31))
+        assert min(asked or 0, 2**31) <= verdict.delay <= max(backoff.cap, min(policy.retry_after_max, 2**31))
         assert answered or not sent or wanted.idempotent or wanted.method not in ("POST", "PATCH")
         assert not sent or replay != "once"
 
@@ -459,3 +462,143 @@ def test_a_server_may_be_believed_however_long_it_asks_for():
 def test_verdicts_can_be_read():
     assert repr(Retry(1.5, "status")) == "Retry(delay=1.5, reason='status')"
     assert repr(Stop("attempts")) == "Stop('attempts')"
+
+
+# --- a rule of the user's --------------------------------------------------------------------------------------------
+
+
+def test_a_rule_goes_first():
+    assert after(404, retry_if=lambda outcome, request: True) == "status: 2 s"
+    assert after(200, retry_if=lambda outcome, request: True) == "status: 2 s"
+    assert after(503, retry_if=lambda outcome, request: False) == "return"
+    assert after(503, retry_if=lambda outcome, request: None) == "status: 2 s"
+    assert after(404, retry_if=lambda outcome, request: None) == "return"
+    assert after(ConnectError(), retry_if=lambda outcome, request: False) == "stop: not_retryable"
+    assert after(ReadTimeoutError(), retry_if=lambda outcome, request: None) == "timeout: 2 s"
+
+
+def test_a_rule_is_given_the_outcome_and_the_request():
+    seen: list[Any] = []
+    wanted = request("DELETE")
+    answer = HTTPResponse(503)
+    after(answer, wanted, retry_if=lambda *given: seen.append(given))
+    assert seen == [(answer, wanted)]
+
+
+def test_a_rule_may_name_a_method_that_is_not_listed():
+    assert after(503, request("POST"), methods={"GET"}, retry_if=lambda outcome, request: True) == "status: 2 s"
+    assert after(ConnectError(), request("POST"), methods=[], sent=False, retry_if=lambda *_: True) == "transport: 2 s"
+
+
+def test_a_rule_vouches_for_nothing():
+    assert after(ReadTimeoutError(), request("POST"), retry_if=lambda *_: True) == "stop: not_idempotent"
+    assert after(ReadTimeoutError(), request("POST", idempotent=True), retry_if=lambda *_: True) == "timeout: 2 s"
+    once = request("POST", body=Body(3, "once", None, iter([b"abc"])))
+    assert after(503, once, retry_if=lambda *_: True) == "stop: not_replayable"
+
+
+@pytest.mark.parametrize("error", [CertificateError, PoolTimeoutError, ResponseBodyError, ResponseTooLargeError])
+def test_of_what_is_never_retried_no_rule_is_asked(error):
+    def rule(outcome: Any, request: Any) -> bool:
+        raise AssertionError("asked")
+
+    assert after(error(), retry_if=rule) == "stop: not_retryable"
+    assert after(TotalTimeoutError(), retry_if=rule) == "stop: deadline"
+    assert after(InvalidRequestError(), retry_if=rule) == "stop: not_retryable"
+
+
+def test_a_rule_is_not_asked_where_retrying_is_off():
+    assert after(503, retries=0, retry_if=lambda *_: True) == "return"
+    assert after(ConnectError(), retries=0, retry_if=lambda *_: True) == "stop: not_retryable"
+
+
+@pytest.mark.parametrize("answer", [1, "yes", 0, []])
+def test_a_rule_that_gives_something_else(answer):
+    with pytest.raises(ConfigurationError, match=r"^RetryPolicy\.retry_if: gave back a \w+; allowed is True, False or"):
+        after(503, retry_if=lambda *_: answer)
+
+
+# --- how long the server asks us to wait -----------------------------------------------------------------------------
+
+
+def limited(value: str, status: int = 503, **headers: str) -> HTTPResponse:
+    return HTTPResponse(status, {"RateLimit": value} | headers)
+
+
+def test_of_a_spent_limit_the_reset_is_waited_for():
+    assert after(limited('"default";r=0;t=30')) == "retry_after: 30 s"
+    assert after(limited('"a";r=0;t=30, "b";r=0;t=50')) == "retry_after: 50 s"
+    assert after(limited('"default";r=1;t=30')) == "status: 2 s"
+    assert after(limited('"default";r=0;t=30;')) == "status: 2 s"
+    assert after(limited('"default";r=0;t=121')) == "stop: retry_after"
+
+
+def test_retry_after_wins_over_it():
+    answer = HTTPResponse(429, {"RateLimit": '"default";r=0;t=30', "Retry-After": "5"})
+    assert after(answer) == "retry_after: 5 s"
+
+
+def test_a_clamped_wait_is_from_the_backoff_to_so_many_seconds_more():
+    assert after(asking("5"), retry_after_clamp=5.0) == "retry_after: 5 s"
+    assert after(asking("1"), retry_after_clamp=5.0) == "status: 2 s"
+    assert after(asking("100000"), retry_after_clamp=5.0) == "retry_after: 7 s"
+    assert after(asking("100000"), retry_after_clamp=0) == "status: 2 s"
+    assert after(asking("100000"), retry_after_clamp=5.0, left=6.0) == "stop: retry_after"
+
+
+def test_the_hints_that_the_policy_listens_to():
+    answer = HTTPResponse(503, {"retry-after-ms": "2500"})
+    assert after(answer) == "status: 2 s"
+    assert after(answer, hints=["Retry-After-Ms"]) == "retry_after: 2.5 s"
+
+
+def test_milliseconds_come_before_retry_after_and_a_reset_after_it():
+    both = HTTPResponse(429, {"retry-after-ms": "2500", "Retry-After": "3", "x-ratelimit-reset": "40"})
+    assert after(both, hints=["x-ratelimit-reset", "retry-after-ms"]) == "retry_after: 2.5 s"
+    assert after(both, hints=["x-ratelimit-reset"]) == "retry_after: 3 s"
+    only = HTTPResponse(429, {"x-ratelimit-reset": "40"})
+    assert after(only, hints=["x-ratelimit-reset"]) == "retry_after: 40 s"
+
+
+def test_after_a_429_the_wait_may_be_another():
+    policy: dict[str, Any] = {"throttled_backoff": ExponentialBackoff(10.0, jitter="none")}
+    assert after(429, **policy) == "status: 10 s"
+    assert after(503, **policy) == "status: 2 s"
+    assert after(429, retry=1, **policy) == "status: 20 s"
+
+
+def test_a_backoff_that_remembers_is_given_its_memory():
+    policy = RetryPolicy(10, ExponentialBackoff(1.0, 100.0, "decorrelated"))
+    memory, found = None, []
+    for retry in range(3):
+        decided = policy.decide(
+            request(), HTTPResponse(503), retry, sent=True, left=math.inf, rand=lambda: 1.0, memory=memory
+        )
+        assert isinstance(decided, Retry)
+        memory = decided.memory
+        found.append(decided.delay)
+    assert found == [3, 9, 27]
+
+
+def test_whether_chance_is_needed():
+    assert RetryPolicy().jittered
+    assert not RetryPolicy(backoff=STEADY).jittered
+    assert RetryPolicy(backoff=STEADY, throttled_backoff=ExponentialBackoff()).jittered
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"retry_if": 5}, r"^RetryPolicy\.retry_if: 5 is not allowed; it is a function"),
+        ({"retry_after_clamp": -1}, r"^RetryPolicy\.retry_after_clamp: -1 is not allowed; it is seconds"),
+        ({"retry_after_clamp": "5"}, r"^RetryPolicy\.retry_after_clamp: '5' is not allowed"),
+        ({"backoff": None}, r"^RetryPolicy\.backoff: None is not allowed; it is an ExponentialBackoff"),
+        ({"throttled_backoff": 3}, r"^RetryPolicy\.throttled_backoff: 3 is not allowed"),
+        ({"throttled_backoff": ExponentialBackoff(jitter="smooth")}, r"^RetryPolicy\.throttled_backoff: its jitter"),
+        ({"hints": "retry-after-ms"}, r"^RetryPolicy\.hints: 'retry-after-ms' is not allowed; it is a set"),
+        ({"hints": ["retry after"]}, r"^RetryPolicy\.hints: 'retry after' is not the name of a header field"),
+    ],
+)
+def test_the_other_fields_are_checked(policy, message):
+    with pytest.raises(ConfigurationError, match=message):
+        RetryPolicy(**policy)

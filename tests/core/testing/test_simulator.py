@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -22,6 +22,7 @@ from sansio_http import (
     RetryPolicy,
     Send,
     TokenBucket,
+    TotalTimeoutError,
 )
 from sansio_http.testing import ContractError, Reply, Simulator, Ties, script
 
@@ -303,3 +304,48 @@ def test_the_same_chance_gives_the_same_trace(make_ties: Callable[[random.Random
         return simulator.trace
 
     assert trace(1) == trace(1) != trace(2)
+
+
+def test_a_server_that_time_passes_in():
+    """What it answers may depend on what others do in the meantime."""
+    order: list[str] = []
+
+    def server(send: Send) -> Generator[float, None, Reply]:
+        name = send.request.url[-1]
+        yield {"a": 5.0, "b": 1.0}[name]
+        order.append(name)
+        yield 1.0
+        return Reply(200, content=f"{len(order)}".encode(), after=0.5)
+
+    simulator = Simulator(server)
+    first, second = (simulator.call(HTTPRequest("GET", f"http://h/{name}"), Policies()) for name in "ab")
+    simulator.run()
+    assert order == ["b", "a"]
+    assert (first.response.content, first.ended_at) == (b"2", 6.5)
+    assert (second.response.content, second.ended_at) == (b"1", 2.5)
+
+
+def test_such_a_server_goes_on_when_nobody_waits_any_more():
+    done: list[float] = []
+
+    def server(send: Send) -> Generator[float, None, Reply]:
+        yield 10.0
+        done.append(simulator.now)
+        return Reply()
+
+    simulator = Simulator(server)
+    call = simulator.call(HTTPRequest("GET", "http://h/", timeout=2.0), Policies())
+    simulator.run()
+    assert isinstance(call.outcome, TotalTimeoutError) and call.ended_at == 2.0
+    assert done == [10.0]
+
+
+def test_such_a_server_may_be_in_time():
+    def server(send: Send) -> Generator[float, None, Reply]:
+        yield 1.0
+        return Reply()
+
+    simulator = Simulator(server)
+    call = simulator.call(HTTPRequest("GET", "http://h/", timeout=2.0), Policies())
+    simulator.run()
+    assert call.response.is_success and call.ended_at == 1.0

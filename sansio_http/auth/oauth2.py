@@ -1,0 +1,434 @@
+"""OAuth 2: what is asked of a token endpoint (RFC 6749, RFC 7523, RFC 8693), and what is made of its answer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Any, Literal, cast
+from urllib.parse import quote_plus
+
+from ..exceptions import ConfigurationError, TokenError
+from ..models import HTTPRequest, HTTPResponse
+from ..serializers import form_body
+from ..urls import normalise, redact, split
+from .base import ActiveAuth
+from .bearer import is_bearer_token
+from .tokens import TokenSource
+
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]
+"""How a client proves to a token endpoint who it is, by the names of OpenID Connect Core 9."""
+
+ANSWER_LIMIT = 65536
+"""Bytes that the answer of a token endpoint may have."""
+
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_ASSERTION_LIFETIME = 60  # seconds
+
+_SIGNED = frozenset({"client_secret_jwt", "private_key_jwt"})
+_WITH_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
+_METHODS = (*sorted(_SIGNED | _WITH_SECRET), "none")
+
+# Written by this module alone.
+_RESERVED = frozenset(
+    "grant_type client_id client_secret client_assertion client_assertion_type refresh_token subject_token".split()
+)
+
+# Of what an endpoint says in an error only these are passed on. Source: RFC 6749 5.2 and 4.1.2.1, RFC 8693 2.2.2.
+_ERRORS = frozenset(
+    """invalid_request invalid_client invalid_grant unauthorized_client unsupported_grant_type invalid_scope
+    invalid_target access_denied server_error temporarily_unavailable""".split()
+)
+
+Questions = Generator[tuple[Callable[[Any], Any], Any], Any, dict[str, str]]
+"""The fields of a form; on the way to them, functions of the user's to be called with a value."""
+
+
+class OAuth2(TokenSource, ABC):
+    """What the grants share: the endpoint, and how the client proves who it is.
+
+    Args:
+        token_url: https, or http on loopback.
+        client_id: of this client.
+        client_secret: for the two ``client_secret_*`` methods that send one.
+        scopes: asked for; names, or one str of names with blanks between.
+        audience: whom the token is for, where the endpoint wants to know.
+        extra: further fields of the request.
+        client_auth: see :data:`ClientAuth`.
+        sign: for the two ``*_jwt`` methods: makes a JWT of its claims (RFC 7523 3). It may be a coroutine function.
+        assertion_audience: the ``aud`` of that JWT; None for ``token_url``.
+        options: see :class:`TokenSource`.
+
+    Raises:
+        ConfigurationError: names the argument and what is allowed; the message shows no secret.
+    """
+
+    __slots__ = (
+        "_client_secret",
+        "_extra",
+        "_sign",
+        "assertion_audience",
+        "audience",
+        "client_auth",
+        "client_id",
+        "scopes",
+        "token_url",
+    )
+
+    repeatable = False
+    """Whether the endpoint may receive the same request twice, for nothing in it is used up."""
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str | None = None,
+        *,
+        scopes: str | Sequence[str] = (),
+        audience: str | None = None,
+        extra: Mapping[str, str] | None = None,
+        client_auth: ClientAuth = "client_secret_basic",
+        sign: Callable[[dict[str, Any]], Any] | None = None,
+        assertion_audience: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        cls = type(self).__name__
+        self.token_url = _endpoint(cls, token_url)
+        if client_auth not in _METHODS:
+            raise ConfigurationError(
+                f"{cls}.client_auth: {client_auth!r:.40} is not allowed; it is one of {', '.join(_METHODS)}"
+            )
+        if (client_secret is not None) != (client_auth in _WITH_SECRET):
+            verb = "needs" if client_auth in _WITH_SECRET else "sends no"
+            raise ConfigurationError(f"{cls}.client_secret: client_auth {client_auth!r} {verb} secret")
+        if callable(sign) != (client_auth in _SIGNED):
+            verb = "needs a function of claims" if client_auth in _SIGNED else "signs nothing"
+            raise ConfigurationError(f"{cls}.sign: client_auth {client_auth!r} {verb}")
+        _text(cls, "client_id", client_id)
+        for name, value in (("client_secret", client_secret), ("audience", audience)):
+            if value is not None:
+                _text(cls, name, value)
+        self.client_id = client_id
+        self._client_secret = client_secret
+        self.client_auth = client_auth
+        self._sign = sign
+        self.assertion_audience = self.token_url if assertion_audience is None else assertion_audience
+        self.scopes = _joined(cls, scopes)
+        self.audience = audience
+        self._extra = dict(extra or {})
+        for name, value in self._extra.items():
+            _text(cls, f"extra[{name!r:.40}]", value)
+            if name in _RESERVED:
+                raise ConfigurationError(f"{cls}.extra: {name!r} is not allowed here; it is set by other arguments")
+
+    @property
+    def key(self) -> str:
+        """Of this credential, for a :class:`TokenStore`: a hash, so that it tells nothing."""
+        parts = (self._grant(), self.token_url, self.client_id, self.scopes, self.audience, self._extra)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def request(self, fields: dict[str, str], timeout: float) -> HTTPRequest:
+        """The token request. What it lacks is added to ``fields``, which are the grant's."""
+        if self.scopes:
+            fields["scope"] = self.scopes
+        if self.audience is not None:
+            fields["audience"] = self.audience
+        fields |= self._extra
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        if self.client_auth == "client_secret_basic":
+            headers["Authorization"] = basic_credentials(self.client_id, self._client_secret or "")
+        else:
+            fields["client_id"] = self.client_id
+        if self.client_auth == "client_secret_post":
+            fields["client_secret"] = self._client_secret or ""
+        body, _ = form_body(fields)
+        return HTTPRequest("POST", self.token_url, headers, body=body, timeout=timeout, idempotent=self.repeatable)
+
+    def proof(
+        self, fields: dict[str, str], entropy: Callable[[int], bytes] | None, wall: Callable[[], float] | None
+    ) -> Assertion | None:
+        """What puts a signed assertion into each token request, where there is one."""
+        if self._sign is None:
+            return None
+        if entropy is None or wall is None:
+            raise ConfigurationError("Policies: an assertion needs entropy and wall; give os.urandom and time.time")
+        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.assertion_audience}
+        return Assertion(self._sign, claims, fields, entropy, wall)
+
+    @abstractmethod
+    def grant(self) -> Questions:
+        """The fields that say on what grounds a token is asked for."""
+
+    @abstractmethod
+    def _grant(self) -> list[str]:
+        """What tells this credential from another of the same client."""
+
+    def understand(self, response: HTTPResponse, asked_at: float) -> tuple[str, float | None, str | None]:
+        """Access token, lifetime in seconds and refresh token of an answer.
+
+        Raises:
+            TokenError: it is an error, or makes no sense.
+        """
+        status = response.status_code
+        found: Any = None
+        if len(response.content) <= ANSWER_LIMIT:
+            try:
+                found = json.loads(response.content)
+            except (ValueError, RecursionError):
+                pass
+        answer = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        if status != 200:
+            code = answer.get("error")
+            code = code if isinstance(code, str) and code in _ERRORS else None
+            raise self.error("refused", f"answered {status}{f' {code}' if code else ''}", response, code)
+        token, kind = answer.get("access_token"), answer.get("token_type")
+        if not isinstance(token, str) or not is_bearer_token(token):
+            raise self.error("malformed", "answered 200 without an access_token that can be sent", response)
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            raise self.error("malformed", "answered with a token_type that is not Bearer", response)
+        lifetime = _lifetime(answer.get("expires_in"))
+        if lifetime is not None and math.isnan(lifetime):
+            raise self.error("malformed", "answered with an expires_in that is no number", response)
+        if lifetime is not None and lifetime <= 0:
+            raise self.error("expired", "answered with a token that is over already (expires_in)", response)
+        following = answer.get("refresh_token")
+        return token, lifetime, following if isinstance(following, str) and following else None
+
+    def error(
+        self, reason: str, what: str, response: HTTPResponse | None = None, code: str | None = None
+    ) -> TokenError:
+        """An error about the endpoint."""
+        return TokenError(
+            f"the token endpoint {redact(self.token_url)} {what}",
+            reason=reason,
+            status_code=None if response is None else response.status_code,
+            error=code,
+            retry_after=None if response is None else response.retry_after(),
+        )
+
+
+class Assertion(ActiveAuth):
+    """Puts a JWT into each try of a token request: one that was used may be refused (RFC 7523 3).
+
+    Args:
+        sign: makes a JWT of its claims.
+        claims: that are always the same.
+        fields: of the request.
+        entropy, wall: for the other claims.
+    """
+
+    __slots__ = ("_claims", "_entropy", "_fields", "_sign", "_wall")
+
+    def __init__(
+        self,
+        sign: Callable[[dict[str, Any]], Any],
+        claims: dict[str, Any],
+        fields: dict[str, str],
+        entropy: Callable[[int], bytes],
+        wall: Callable[[], float],
+    ) -> None:
+        self._sign = sign
+        self._claims = claims
+        self._fields = fields
+        self._entropy = entropy
+        self._wall = wall
+
+    def question(self) -> tuple[Callable[[Any], Any], Any]:
+        """The signature, over claims of its own."""
+        at = int(self._wall())
+        own = {"jti": self._entropy(16).hex(), "iat": at, "exp": at + _ASSERTION_LIFETIME}
+        return self._sign, {**self._claims, **own}
+
+    def told(self, request: HTTPRequest, answer: Any) -> None:
+        """It goes into the body."""
+        if not isinstance(answer, str) or not answer:
+            raise ConfigurationError("sign: returned no JWT; it returns a str")
+        fields = {**self._fields, "client_assertion": answer, "client_assertion_type": _ASSERTION}
+        request.body, _ = form_body(fields)
+
+    def apply(self, request: HTTPRequest, now: float) -> None:
+        """All was done when it was told."""
+
+
+class ClientCredentials(OAuth2):
+    """A token for the client itself (RFC 6749 4.4).
+
+    Args: see :class:`OAuth2`.
+    """
+
+    __slots__ = ()
+
+    repeatable = True
+
+    def grant(self) -> Questions:
+        """``client_credentials``."""
+        yield from ()
+        return {"grant_type": "client_credentials"}
+
+    def _grant(self) -> list[str]:
+        return ["client_credentials"]
+
+
+class RefreshToken(OAuth2):
+    """Tokens by a refresh token that somebody else has got (RFC 6749 6), with its rotation.
+
+    Where the endpoint hands out a new refresh token the old one is forgotten; with a ``store`` the next run of the
+    program begins with the new one. A request that may have reached the endpoint is not sent twice: it could look
+    like the use of a stolen token.
+
+    Args:
+        token_url, client_id: see :class:`OAuth2`.
+        refresh_token: to begin with.
+        client_secret, options: see :class:`OAuth2`. A public client has ``client_auth="none"``.
+    """
+
+    __slots__ = ("_first",)
+
+    def __init__(
+        self, token_url: str, client_id: str, refresh_token: str, client_secret: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(token_url, client_id, client_secret, **options)
+        _text(type(self).__name__, "refresh_token", refresh_token)
+        self._first = self.refresh_token = refresh_token
+
+    def grant(self) -> Questions:
+        """``refresh_token``, with the newest."""
+        yield from ()
+        return {"grant_type": "refresh_token", "refresh_token": self.refresh_token or self._first}
+
+    def _grant(self) -> list[str]:
+        return ["refresh_token", hashlib.sha256(self._first.encode()).hexdigest()]
+
+
+class TokenExchange(OAuth2):
+    """A token in exchange for another (RFC 8693).
+
+    Args:
+        token_url, client_id: see :class:`OAuth2`.
+        subject_token: of whom the new token speaks; or a function that returns it, which may be a coroutine function.
+        client_secret, options: see :class:`OAuth2`.
+        subject_token_type: by the names of RFC 8693 3.
+        resource: where the token will be used, as a URL.
+        requested_token_type: what is asked for; None for what the endpoint thinks best.
+        actor_token: of who acts on the subject's behalf; or a function that returns it.
+        actor_token_type: needed with it.
+    """
+
+    __slots__ = ("_actor", "_subject", "actor_token_type", "requested_token_type", "resource", "subject_token_type")
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        subject_token: str | Callable[[], Any],
+        client_secret: str | None = None,
+        *,
+        subject_token_type: str = _ACCESS_TOKEN,
+        resource: str | None = None,
+        requested_token_type: str | None = None,
+        actor_token: str | Callable[[], Any] | None = None,
+        actor_token_type: str = _ACCESS_TOKEN,
+        **options: Any,
+    ) -> None:
+        super().__init__(token_url, client_id, client_secret, **options)
+        cls = type(self).__name__
+        for name, value in (("subject_token", subject_token), ("actor_token", actor_token)):
+            if not callable(value) and not (value is None and name == "actor_token"):
+                _text(cls, name, value)
+        self._subject = subject_token
+        self._actor = actor_token
+        self.subject_token_type = subject_token_type
+        self.actor_token_type = actor_token_type
+        self.resource = resource
+        self.requested_token_type = requested_token_type
+
+    def grant(self) -> Questions:
+        """``token-exchange``."""
+        fields = {
+            "grant_type": _EXCHANGE,
+            "subject_token": (yield from _resolved(self._subject)),
+            "subject_token_type": self.subject_token_type,
+        }
+        if self._actor is not None:
+            fields["actor_token"] = yield from _resolved(self._actor)
+            fields["actor_token_type"] = self.actor_token_type
+        if self.resource is not None:
+            fields["resource"] = self.resource
+        if self.requested_token_type is not None:
+            fields["requested_token_type"] = self.requested_token_type
+        return fields
+
+    def _grant(self) -> list[str]:
+        tokens = [each if isinstance(each, str) else "" for each in (self._subject, self._actor)]
+        hashes = [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
+        return [_EXCHANGE, *hashes, self.resource or "", self.requested_token_type or ""]
+
+
+def basic_credentials(client_id: str, client_secret: str) -> str:
+    """An Authorization header of a client: both halves are form-encoded first. Source: RFC 6749 2.3.1."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _resolved(token: str | Callable[[], Any]) -> Generator[tuple[Callable[[Any], Any], Any], Any, str]:
+    """A token, or what its function returns."""
+    if isinstance(token, str):
+        return token
+    found = yield (lambda _: token()), None
+    if not isinstance(found, str) or not found:
+        raise ConfigurationError("TokenExchange: the function of a token returned none; it returns a str")
+    return found
+
+
+def _lifetime(value: object) -> float | None:
+    """Seconds; None where nothing is said, NaN where it makes no sense."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) <= 20:  # some send it so
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(min(max(value, -1), 1e18))
+
+
+def _endpoint(cls: str, token_url: object) -> str:
+    """The URL in its normal form, if secrets may go there."""
+    try:
+        url = normalise(cast("str", token_url))
+        scheme, host, _, _ = split(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{cls}.token_url: {str(error).removeprefix('url: ')}") from None
+    if scheme == "http" and not _loopback(host):
+        raise ConfigurationError(f"{cls}.token_url: {redact(url)!r} is not allowed; it is https, or http on loopback")
+    return url
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _text(cls: str, name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{cls}.{name}: must be a str that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{cls}.{name}: is not text in UTF-8") from None
+
+
+def _joined(cls: str, scopes: object) -> str:
+    if isinstance(scopes, str):
+        return scopes
+    if not isinstance(scopes, Sequence) or not all(isinstance(scope, str) for scope in scopes):
+        raise ConfigurationError(f"{cls}.scopes: must be a str, or a sequence of str")
+    return " ".join(cast("Sequence[str]", scopes))

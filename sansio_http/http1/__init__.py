@@ -1,0 +1,8 @@
+"""HTTP/1.1 for a client, without I/O: a request to bytes, and the bytes of a connection to responses."""
+
+from .errors import HTTP1Error
+from .limits import HTTP1Limits
+from .request import BodyWriter, request_head
+from .response import ResponseParser
+
+__all__ = ["BodyWriter", "HTTP1Error", "HTTP1Limits", "ResponseParser", "request_head"]

@@ -1,0 +1,125 @@
+"""A request to bytes."""
+
+from __future__ import annotations
+
+import re
+
+from ..bodies import Body
+from ..exceptions import InvalidRequestError
+from ..headers import Headers
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110 5.6.2
+_TARGET = re.compile(r"[\x21-\x7e]+").fullmatch
+_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})  # of these the length of the body is said even where it has none
+
+# The body says the first two, and we the third, by an option.
+_OURS = frozenset({"content-length", "transfer-encoding", "expect"})
+_SPECIAL = _OURS | {"host", "connection"}
+
+
+def request_head(
+    method: str,
+    target: str,
+    host: str,
+    headers: Headers,
+    body: Body | None = None,
+    *,
+    expect_continue: bool = False,
+) -> tuple[bytes, bool]:
+    """The head of a request: the request line, Host, the caller's header fields, and how long the body is.
+
+    Args:
+        method: in capitals.
+        target: path and query as they go out (origin form), in ASCII without blanks.
+        host: for the Host field where the headers have none: with the port, if it is not the scheme's own; an IPv6
+            address in brackets.
+        headers: they go out in their order; Host goes first, and what the body decides (Content-Length,
+            Transfer-Encoding) is left out, as is Expect.
+        body: whose length is sent, or that it is chunked; the body itself follows by a :class:`BodyWriter`.
+        expect_continue: ask the server to say, by an interim response, that it wants the body (RFC 9110 10.1.1).
+            Nothing is asked where there is none.
+
+    Returns:
+        The bytes, and whether they say that the connection ends with this request:
+        :meth:`ResponseParser.expect <sansio_http.ResponseParser.expect>` wants to know.
+
+    Raises:
+        InvalidRequestError: the method or target cannot be written, a header field would split the head, or there are
+            two Host fields.
+    """
+    if not _TOKEN(method):
+        raise InvalidRequestError(f"method: {method!r:.40} is not a token")
+    if not _TARGET(target):
+        raise InvalidRequestError("target: it has a blank, a control character or one outside ASCII, or is empty")
+    own_host: str | None = None
+    is_last = False
+    fields: list[str] = []
+    for name, value in headers.pairs():
+        key = name.lower()
+        if key in _SPECIAL:
+            if key == "host":
+                if own_host is not None:
+                    raise InvalidRequestError("headers: Host is there twice")
+                own_host = value
+                continue
+            if key in _OURS:
+                continue
+            is_last = is_last or "close" in [option.strip() for option in value.lower().split(",")]
+        fields.append(f"{name}: {value}\r\n")
+    if body is None:
+        if method in _WITH_CONTENT:
+            fields.append("Content-Length: 0\r\n")
+    else:
+        if body.length is None:
+            fields.append("Transfer-Encoding: chunked\r\n")
+        else:
+            fields.append(f"Content-Length: {body.length}\r\n")
+        if expect_continue and body.length != 0:
+            fields.append("Expect: 100-continue\r\n")
+    text = f"{method} {target} HTTP/1.1\r\nHost: {host if own_host is None else own_host}\r\n{''.join(fields)}\r\n"
+    # Headers were checked when they were made; this is the last place where a mistake elsewhere can be stopped.
+    lines = len(fields) + 3
+    if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
+        raise InvalidRequestError("headers: a field has CR, LF or NUL")
+    try:
+        return text.encode("latin-1"), is_last
+    except UnicodeEncodeError:
+        raise InvalidRequestError("headers: a field has a character outside ISO-8859-1") from None
+
+
+class BodyWriter:
+    """The pieces of a request's body, framed as its head says.
+
+    Args:
+        length: in bytes; None for the chunked coding.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int | None) -> None:
+        self._left = length
+
+    def write(self, piece: bytes) -> bytes:
+        """What to send for the next piece; it may be empty.
+
+        Raises:
+            InvalidRequestError: the body is longer than it was said to be. The connection must be closed.
+        """
+        if self._left is None:
+            return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""  # an empty chunk would end it
+        self._left -= len(piece)
+        if self._left < 0:
+            raise InvalidRequestError("body: it is longer than its length says")
+        return piece
+
+    def end(self) -> bytes:
+        """What to send after the last piece; it may be empty.
+
+        Raises:
+            InvalidRequestError: the body is shorter than it was said to be. The connection must be closed.
+        """
+        if self._left is None:
+            return b"0\r\n\r\n"
+        if self._left:
+            raise InvalidRequestError(f"body: it is {self._left} bytes shorter than its length says")
+        return b""

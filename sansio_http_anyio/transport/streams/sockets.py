@@ -1,0 +1,160 @@
+"""What both kinds of stream share: the socket, and everything about it that does not wait.
+
+The socket is ours alone, in non-blocking mode, and no event loop's transport or stream object stands before it. That
+is the cheapest way to read and write: a system call and at most one wait. It is also the only way by which a connection
+can be closed at once, from anywhere, with nothing to clean up in a later turn of the loop; by which what a server had
+said before it stopped listening is not thrown away with the write that failed; and by which the socket itself can be
+asked whether a kept connection is still alive.
+
+What came is put into ``_chunks`` before anybody is woken. So there is no tick in which a cancellation could lose it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Awaitable
+
+from .base import StreamClosedError
+from .tls_engine import PIECE, TLSEngine
+
+_SMALL = 65_536  # received at a time,
+_LARGE = 262_144  # once so much has come at once
+
+
+class SocketStream:
+    """A stream over a connected, non-blocking socket; subclasses know how to wait.
+
+    Args:
+        sock: belongs to the stream from now on.
+        tls: after its handshake.
+    """
+
+    __slots__ = ("__weakref__", "_broken", "_chunks", "_closed", "_ended", "_pending", "_size", "_socket", "_tls")
+
+    def __init__(self, sock: socket.socket, tls: TLSEngine | None) -> None:
+        self._socket = sock
+        self._tls = tls
+        self._chunks: deque[bytes] = deque()  # came, and was not read yet
+        self._ended = False  # nothing follows these
+        self._broken: OSError | None = None  # but this
+        self._closed = False
+        self._size = _SMALL
+        self._pending = b""  # TLS has encrypted it, and the socket did not take it yet
+        if tls is not None:
+            self._decrypt(tls)  # what came behind the handshake
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that TLS has agreed on."""
+        return None if self._tls is None else self._tls.alpn
+
+    async def read(self) -> bytes:
+        """The next bytes."""
+        while not self._chunks:
+            if self._closed:
+                raise StreamClosedError("the stream is closed")
+            if self._broken is not None:
+                raise self._broken.with_traceback(None)
+            if self._ended:
+                return b""
+            await self._wait_for_input()
+        return self._chunks.popleft()
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Send all of ``data``."""
+        if self._tls is not None:
+            view = memoryview(data)
+            for start in range(0, len(view), PIECE):
+                self._check_open()
+                self._tls.write(view[start : start + PIECE])
+                while not self._flush(self._tls):
+                    await self._wait_for_room()
+            return
+        sent = self._send(data)
+        if sent < len(data):
+            view = memoryview(data)
+            while sent < len(data):
+                await self._wait_for_room()
+                sent += self._send(view[sent:])
+
+    def readable(self) -> bool:
+        """Whether a read would not wait."""
+        if not (self._chunks or self._ended or self._broken or self._closed):
+            self._receive()
+        return bool(self._chunks or self._ended or self._broken or self._closed)
+
+    def close(self) -> None:
+        """Close the socket now."""
+        if not self._closed:
+            self._closed = True
+            self._chunks.clear()
+            if self._tls is not None and not self._pending and self._broken is None:
+                try:
+                    self._socket.send(self._tls.farewell())
+                except OSError:  # the server is gone, or takes no more: it is not waited for
+                    pass
+            self._close_socket()
+
+    # --- for subclasses ------------------------------------------------------------------------------------------
+
+    def _wait_for_input(self) -> Awaitable[None]:
+        """Returns when something has changed: bytes, the end, an error, closed."""
+        raise NotImplementedError
+
+    def _wait_for_room(self) -> Awaitable[None]:
+        """Returns when the socket may take more; raises if the stream was closed meanwhile."""
+        raise NotImplementedError
+
+    def _close_socket(self) -> None:
+        """Tell who waits, and close the socket. Never fails."""
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StreamClosedError("the stream is closed")
+
+    def _receive(self) -> None:
+        """Take in what the socket has, if it has anything."""
+        try:
+            data = self._socket.recv(self._size)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._broken = error
+            return
+        if len(data) == _SMALL:
+            self._size = _LARGE
+        if self._tls is not None:
+            self._tls.give(data)
+            self._decrypt(self._tls)
+        elif data:
+            self._chunks.append(data)
+        else:
+            self._ended = True
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _decrypt(self, tls: TLSEngine) -> None:
+        plain = tls.read()
+        if plain:
+            self._chunks.append(plain)
+        self._ended, self._broken = tls.ended, tls.error
+        try:
+            self._flush(tls)
+        except OSError:  # for whoever writes to find out
+            pass
+
+    def _flush(self, tls: TLSEngine) -> bool:
+        """Send what TLS has to say, as far as the socket takes it; whether that was all."""
+        self._pending += tls.take()
+        if self._pending:
+            self._pending = self._pending[self._send(self._pending) :]
+        return not self._pending
+
+    def _send(self, data: bytes | memoryview) -> int:
+        self._check_open()
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0

@@ -1,0 +1,117 @@
+"""Servers that are not ours, for the tests in this folder.
+
+``.ci/servers/NAME`` installs one into ``.servers/NAME``, and ``.ci/run`` all of them. Where one is missing its tests
+are skipped, and say how to get it; in the gate a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERS = ROOT / ".servers"
+
+PATIENCE = 60.0
+"""Seconds that a server may take to listen."""
+
+
+def installed(name: str) -> Path:
+    """Where a server is; skips the test where it is not."""
+    where = SERVERS / name
+    if not (where / "installed").exists():
+        pytest.skip(f"{name} is not there; to install it: .ci/servers/{name} .servers/{name}")
+    return where
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(*command: str | Path, port: int, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A server from when it listens on ``port`` until the end of the block, with all it has started; its URL.
+
+    Where it fails, the error has the end of its log.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [str(each) for each in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            patience = time.monotonic() + PATIENCE
+            while not _listens(port):
+                if process.poll() is not None or time.monotonic() > patience:
+                    log.seek(0)
+                    said = log.read().decode("utf-8", "replace")[-3000:]
+                    raise RuntimeError(f"{command[0]} does not listen (exit status {process.poll()}):\n{said}")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="session")
+def httpbin() -> Iterator[str]:
+    """Httpbin under gunicorn, with threads: its default worker closes every connection."""
+    where, port = installed("httpbin"), free_port()
+    gunicorn = where / "venv/bin/gunicorn"
+    options = ["-k", "gthread", "--threads", "8", "--keep-alive", "5", "-b", f"127.0.0.1:{port}"]
+    with running(gunicorn, *options, "httpbin:app", port=port, cwd=where) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def oidc_key() -> str:
+    """The private key, in PEM, of the provider's client that signs with one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    plain = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+
+
+@pytest.fixture(scope="session")
+def oidc(oidc_key: str) -> Iterator[str]:
+    """An OpenID provider, as oidc_provider.mjs sets it up."""
+    where, port = installed("oidc"), free_port()
+    public: Any = serialization.load_pem_private_key(oidc_key.encode(), None).public_key()
+    jwk = ECAlgorithm.to_jwk(public, as_dict=True) | {"kid": "k1", "alg": "ES256", "use": "sig"}
+    env = {"CLIENT_JWKS": json.dumps({"keys": [jwk]})}
+    script = Path(__file__).with_name("oidc_provider.mjs")
+    with running("node", script, str(port), str(where), port=port, cwd=where, env=env) as url:
+        yield url

@@ -1,0 +1,59 @@
+"""A thousand callers on one limiter, on the real clock, by a real server: the rate that the server sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sansio_http_anyio import AsyncHTTPClient, ClientConfig, HTTPClientError, TokenBucketRateLimiter
+from tests.fixtures.mock_server import MockServer, Reply
+
+pytestmark = pytest.mark.anyio
+
+CALLERS, RATE, SECONDS = 1000, 500, 5
+REQUESTS = RATE * SECONDS
+
+
+def waited_for_a_processor() -> float:
+    """Seconds that the threads of this process were ready to run, and others were run in their place (on Linux)."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return 0.0
+    waited = 0
+    for task in tasks.iterdir():
+        try:
+            waited += int((task / "schedstat").read_text().split()[1])
+        except OSError:  # a thread that has just ended, or a kernel that does not count
+            pass
+    return waited / 1e9
+
+
+async def test_a_thousand_callers_send_at_the_rate() -> None:
+    with MockServer() as server:
+        server.on("GET /x", *[Reply(204)] * REQUESTS)
+        limiter = TokenBucketRateLimiter(RATE, burst=1)
+        config = ClientConfig(timeout=120.0, max_connections=20, retry_attempts=0)
+        numbers = iter(range(REQUESTS))
+        failed: list[HTTPClientError] = []
+        async with AsyncHTTPClient(server.url, config, rate_limiter=limiter) as client:
+
+            async def caller() -> None:
+                for _ in numbers:
+                    try:
+                        assert (await client.get("/x")).status_code == 204
+                    except HTTPClientError as error:
+                        failed.append(error)
+
+            starved = waited_for_a_processor()
+            async with anyio.create_task_group() as tasks:
+                for _ in range(CALLERS):
+                    tasks.start_soon(caller)
+            starved = waited_for_a_processor() - starved
+        seen = [request.time for request in server.requests]
+    assert not failed and len(seen) == REQUESTS and limiter.waiting == 0
+    took = max(seen) - min(seen)
+    # Never faster, on any machine; and never slower either, but for what other programs have taken of this one's time.
+    assert (REQUESTS - 1) / took <= RATE * 1.02
+    assert (REQUESTS - 1) / max(took - starved, SECONDS) >= RATE * 0.98

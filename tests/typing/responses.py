@@ -1,0 +1,66 @@
+"""What type checkers infer from ``response_type``, and what they refuse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO, assert_type
+
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+from sansio_http_anyio import AsyncHTTPClient, CookieJar, HTTPResponse, OrjsonSerializer, validated
+
+
+class User(BaseModel):
+    """A model."""
+
+    id: int
+
+
+@dataclass
+class Point:
+    """A dataclass."""
+
+    x: int
+
+
+class Movie(TypedDict):
+    """A dict with known keys."""
+
+    title: str
+
+
+async def typed(client: AsyncHTTPClient) -> None:
+    """Each verb, and each kind of type."""
+    assert_type(await client.get("/users/1"), HTTPResponse)
+    assert_type(await client.get("/users/1", response_type=None), HTTPResponse)
+    assert_type(await client.get("/users", response_type=list[User]), list[User])
+    assert_type(await client.post("/users", json=User(id=1), response_type=User), User)
+    assert_type(await client.put("/points", json=Point(1), response_type=Point), Point)
+    assert_type(await client.patch("/movies", response_type=Movie), Movie)
+    assert_type(await client.delete("/x", response_type=dict[str, int]), dict[str, int])
+    assert_type(await client.options("/x", response_type=tuple[int, ...]), tuple[int, ...])
+    assert_type(await client.head("/x"), HTTPResponse)
+    assert_type(await client.request("GET", "/users", response_type=list[User]), list[User])
+    assert_type(validated(await client.get("/users"), list[User]), list[User])
+
+
+async def untyped(client: AsyncHTTPClient) -> User | None:
+    """A union is no class: a checker takes what it is assigned to."""
+    user: User | None = await client.get("/users/1", response_type=User | None)
+    return user
+
+
+async def bodies(client: AsyncHTTPClient, file: BinaryIO) -> None:
+    """What goes up."""
+    await client.post("/x", data={"a": 1, "b": ["x", None]})
+    await client.post("/x", data=b"bytes", content_type="image/png")
+    await client.post("/x", data=file)
+    await client.post("/x", files={"f": file, "g": ("name.txt", b"content", "text/plain")}, data={"a": "1"})
+    await client.post("/x", data=lambda: iter([b"piece"]))
+    await client.get("/x/{id}", path={"id": 1}, params={"n": [1, 2]}, params_style="comma", cookies={"a": "1"})
+
+
+def made() -> AsyncHTTPClient:
+    """A client with a jar and another serializer."""
+    return AsyncHTTPClient("https://api.example.com", cookies=CookieJar(), serializer=OrjsonSerializer())
