@@ -83,7 +83,7 @@ class Send:
         self.request = request
         self.deadline = deadline
         self.stream = stream
-        self.via = via
+        self.via: Via = via
         self._progress: Progress | None = None
         self.ended: Ended | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from .circuit_breaker import Circuit
 from .keyed import Keyed
@@ -19,7 +19,7 @@ from .rate_limiter import (
     TokenBucket,
 )
 from .redirects import RedirectPolicy
-from .retry import Backoff, ConstantBackoff, ExponentialBackoff, LinearBackoff, QuotaBudget, RetryPolicy
+from .retry import ConstantBackoff, ExponentialBackoff, LinearBackoff, QuotaBudget, RetryPolicy
 
 Row = tuple[str, str]
 
@@ -62,7 +62,7 @@ def _retry(retry: RetryPolicy) -> Iterable[Row]:
     yield "  in the end", "an error that holds the last answer" if retry.on_exhausted == "raise" else "the last answer"
 
 
-def _backoff(backoff: Backoff, retries: int) -> str:
+def _backoff(backoff: Any, retries: int) -> str:
     ours = ConstantBackoff | LinearBackoff | ExponentialBackoff
     if not isinstance(backoff, ours) or backoff.jitter not in ("none", "full"):
         return repr(backoff)
@@ -78,8 +78,10 @@ def _line(policy: Any) -> str:
         return f"for each key, {policy.max_keys} at most: {_line(policy.sample())}"
     if isinstance(policy, Circuit):
         return _circuit(policy)
-    if isinstance(policy, tuple | Combined):
-        return "; and ".join(_line(each) for each in (policy.limits if isinstance(policy, Combined) else policy))
+    if isinstance(policy, Combined):
+        policy = policy.limits
+    if isinstance(policy, tuple):
+        return "; and ".join(map(_line, cast("tuple[Any, ...]", policy)))
     return _limiter(policy)
 
 

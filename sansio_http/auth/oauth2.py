@@ -429,6 +429,8 @@ def _text(cls: str, name: str, value: object) -> None:
 def _joined(cls: str, scopes: object) -> str:
     if isinstance(scopes, str):
         return scopes
-    if not isinstance(scopes, Sequence) or not all(isinstance(scope, str) for scope in scopes):
+    each = cast("Sequence[object]", scopes) if isinstance(scopes, Sequence) else (None,)
+    names = [scope for scope in each if isinstance(scope, str)]
+    if len(names) < len(each):
         raise ConfigurationError(f"{cls}.scopes: must be a str, or a sequence of str")
-    return " ".join(cast("Sequence[str]", scopes))
+    return " ".join(names)

@@ -28,7 +28,7 @@ class RetryBudget:
     __slots__ = ("retries",)
 
     def __init__(self) -> None:
-        self.retries = 0
+        self.retries: int = 0
 
     def failed(self, retry: int, now: float) -> None:
         """An attempt failed in a way that could be tried again, whether or not it will be.

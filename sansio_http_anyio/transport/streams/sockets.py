@@ -15,11 +15,14 @@ import socket
 from collections import deque
 from collections.abc import Awaitable
 
+import anyio.lowlevel
+
 from .base import StreamClosedError
 from .tls_engine import PIECE, TLSEngine
 
 _SMALL = 65_536  # received at a time,
 _LARGE = 262_144  # once so much has come at once
+_TURN = 65_536  # written without a wait, and others get their turn
 
 
 class SocketStream:
@@ -30,7 +33,18 @@ class SocketStream:
         tls: after its handshake.
     """
 
-    __slots__ = ("__weakref__", "_broken", "_chunks", "_closed", "_ended", "_pending", "_size", "_socket", "_tls")
+    __slots__ = (
+        "__weakref__",
+        "_broken",
+        "_chunks",
+        "_closed",
+        "_eager",
+        "_ended",
+        "_pending",
+        "_size",
+        "_socket",
+        "_tls",
+    )
 
     def __init__(self, sock: socket.socket, tls: TLSEngine | None) -> None:
         self._socket = sock
@@ -40,6 +54,7 @@ class SocketStream:
         self._broken: OSError | None = None  # but this
         self._closed = False
         self._size = _SMALL
+        self._eager = 0  # bytes written since the last turn that others had
         self._pending = b""  # TLS has encrypted it, and the socket did not take it yet
         if tls is not None:
             self._decrypt(tls)  # what came behind the handshake
@@ -70,13 +85,16 @@ class SocketStream:
                 self._tls.write(view[start : start + PIECE])
                 while not self._flush(self._tls):
                     await self._wait_for_room()
-            return
-        sent = self._send(data)
-        if sent < len(data):
+        elif (sent := self._send(data)) < len(data):
             view = memoryview(data)
             while sent < len(data):
                 await self._wait_for_room()
                 sent += self._send(view[sent:])
+        self._eager += len(data)
+        if self._eager >= _TURN:
+            # A socket that takes everything would let an endless upload starve the loop, and its own cancellation.
+            self._eager = 0
+            await anyio.lowlevel.checkpoint()
 
     def readable(self) -> bool:
         """Whether a read would not wait."""
