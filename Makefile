@@ -1,6 +1,9 @@
 # Each target makes or refreshes .venv by itself: `make test` on a fresh clone is enough. Needs no root.
 #   make PYTHON=/path/to/python3.12 ...   chooses the interpreter a new .venv is made of
 
+# Bytecode is worth keeping: the tests start Python a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
@@ -33,7 +36,7 @@ demo: $(VENV)/.run
 # Both gates are always shown; the first that fails is what make reports.
 test: $(VENV)/.dev
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest
+	$(PY) -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=
 	@core=0; adapter=0; \
 	echo; echo "== coverage of the core: 100 % of the branches"; \
 	$(PY) -m coverage report --include='sansio_http/*' --fail-under=100 || core=$$?; \

@@ -149,6 +149,8 @@ class Policies:
         if self.slots is not None and any(each is self.slots for each in limiters):
             raise ConfigurationError("Policies.limiter: what is in slots cannot be in limiter as well")
         keyed = isinstance(self.circuit, Keyed) or isinstance(self.limiter, Keyed | tuple)
+        if self.hedging is not None and not callable(getattr(self.hedging, "observe", None)):
+            raise ConfigurationError("Policies.hedging: it has no method `observe`; derive it from Hedging")
         if self.signer is not None and self.wall is None:
             raise ConfigurationError("Policies.wall: needed for a signer; give time.time")
         active = active_parts(self.auth)

@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import pytest
 
-from sansio_http import Policies
 from sansio_http_anyio import (
     AsyncHTTPClient,
     AuthHandler,
@@ -17,7 +16,6 @@ from sansio_http_anyio import (
     CircuitBreaker,
     ClientClosedError,
     ClientConfig,
-    Concurrency,
     ConfigurationError,
     HTTPClientError,
     HTTPRequest,
@@ -65,7 +63,6 @@ CONFIGURATIONS: list[tuple[Callable[[], Any], str]] = [
         lambda: AsyncHTTPClient(BASE, rate_limiter=TokenBucketRateLimiter),  # type: ignore[arg-type]
         "rate_limiter: the class TokenBucketRateLimiter is not allowed",
     ),
-    (lambda: AsyncHTTPClient(BASE, rate_limiter=Concurrency(3)), "rate_limiter: Concurrency is not allowed"),
     (lambda: AsyncHTTPClient(BASE, circuit_breaker=5), "circuit_breaker: int is not allowed"),  # type: ignore[arg-type]
     (lambda: AsyncHTTPClient(BASE, middlewares=5), "middlewares: int is not allowed"),  # type: ignore[arg-type]
     (lambda: AsyncHTTPClient(BASE, middlewares=Middleware()), "middlewares: Middleware is not allowed"),  # type: ignore[arg-type]
@@ -263,15 +260,4 @@ async def test_a_handler_that_gives_back_something_else(server: MockServer) -> N
     async with AsyncHTTPClient(server.url, auth=Confused()) as client:
         with pytest.raises(ConfigurationError, match="gave back a str; allowed is an HTTPRequest"):
             await client.get("/json")
-    assert server.connections == 0
-
-
-async def test_policies_that_this_driver_cannot_follow(server: MockServer) -> None:
-    class Twice:
-        def next_at(self, first: float, extra: int) -> float | None:
-            raise AssertionError("it was asked")
-
-    async with AsyncHTTPClient(server.url) as client:
-        with pytest.raises(ConfigurationError, match=r"Policies\.hedging"):
-            await client.get("/", policies=Policies(hedging=Twice()))
     assert server.connections == 0

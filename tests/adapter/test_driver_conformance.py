@@ -28,6 +28,7 @@ from sansio_http import (
 from sansio_http.testing import Server, check_driver
 from sansio_http.testing.conformance import ConformanceError
 from sansio_http_anyio.driver import drive
+from tests.fixtures.virtual_loop import VirtualLoop
 
 
 class ScriptedTransport:
@@ -106,7 +107,8 @@ class Closing:
 
 async def race(call: Call, server: Server, notes: list[Note]) -> Outcome:
     """Run a call on asyncio, its sends side by side."""
-    clock, loop = time.monotonic, asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    clock = loop.time
     events: asyncio.Queue[Ended | Woke] = asyncio.Queue()
     tasks: dict[int, asyncio.Task[None]] = {}
     held: dict[int, HTTPResponse] = {}
@@ -179,14 +181,15 @@ async def race(call: Call, server: Server, notes: list[Note]) -> Outcome:
 
 
 class OnAsyncio:
-    """It, or a changed one, with somebody beside it."""
+    """It, or a changed one, with somebody beside it, in virtual time: a machine that is held up blames no driver."""
 
     def __init__(self, driver: Callable[..., Any] = race) -> None:
         self.driver = driver
         self.notes: list[Note] = []
 
     def __call__(self, call: Call, server: Server) -> Outcome:
-        return asyncio.run(self._main(call, server))
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(self._main(call, server))
 
     async def _main(self, call: Call, server: Server) -> Outcome:
         self.task = asyncio.current_task()

@@ -55,7 +55,7 @@ def told(error: HTTPRequestError) -> tuple[type, str | None, bool, bool]:
 
 async def test_the_total(server: MockServer) -> None:
     server.on("/x", Reply.hang())
-    error = await failure(server.url, timeout=0.05)
+    error = await failure(server.url, timeout=0.25)
     assert told(error) == (TotalTimeoutError, "head", True, False)
     assert isinstance(error, HTTPTimeoutError) and isinstance(error, TimeoutError)
     assert str(error) == f"the call's time ran out (GET {server.url}/x, phase head)"
@@ -63,38 +63,38 @@ async def test_the_total(server: MockServer) -> None:
 
 async def test_the_total_in_the_body(server: MockServer) -> None:
     server.on("/x", Reply(body=bytes(1000), cut=500, then="hang"))
-    assert told(await failure(server.url, timeout=0.05)) == (TotalTimeoutError, "body", True, True)
+    assert told(await failure(server.url, timeout=0.25)) == (TotalTimeoutError, "body", True, True)
     assert server.open_connections == 0
 
 
 async def test_the_attempt(server: MockServer) -> None:
     server.on("/x", Reply.hang())
-    assert told(await failure(server.url, attempt_timeout=0.05)) == (AttemptTimeoutError, "head", True, False)
+    assert told(await failure(server.url, attempt_timeout=0.25)) == (AttemptTimeoutError, "head", True, False)
 
 
 async def test_connecting(server: MockServer) -> None:
     server.hang_accept()
-    assert told(await failure(server.url, connect_timeout=0.05)) == (ConnectTimeoutError, "connect", False, False)
-    assert told(await failure(server.url, timeout=0.05)) == (TotalTimeoutError, "connect", False, False)
+    assert told(await failure(server.url, connect_timeout=0.25)) == (ConnectTimeoutError, "connect", False, False)
+    assert told(await failure(server.url, timeout=0.25)) == (TotalTimeoutError, "connect", False, False)
 
 
 async def test_connecting_includes_tls(server: MockServer) -> None:
     """The mock server waits for the end of a head that never comes."""
     url = f"https://127.0.0.1:{server.port}"
-    assert told(await failure(url, connect_timeout=0.05)) == (ConnectTimeoutError, "connect", False, False)
+    assert told(await failure(url, connect_timeout=0.25)) == (ConnectTimeoutError, "connect", False, False)
 
 
 async def test_reading(server: MockServer) -> None:
     server.on("/x", Reply.hang())
-    assert told(await failure(server.url, read_timeout=0.05)) == (ReadTimeoutError, "head", True, False)
+    assert told(await failure(server.url, read_timeout=0.25)) == (ReadTimeoutError, "head", True, False)
     server.on("/x", Reply(body=bytes(100), cut=50, then="hang"))
-    assert told(await failure(server.url, read_timeout=0.05)) == (ReadTimeoutError, "body", True, True)
+    assert told(await failure(server.url, read_timeout=0.25)) == (ReadTimeoutError, "body", True, True)
     assert server.open_connections == 0
 
 
 async def test_writing(server: MockServer) -> None:
     server.on("/x", Reply(raw=(), early=1, then="hang"))
-    error = await failure(server.url, "POST", bytes(20_000_000), write_timeout=0.05)
+    error = await failure(server.url, "POST", bytes(20_000_000), write_timeout=0.25)
     assert told(error) == (WriteTimeoutError, "send", True, False)
 
 

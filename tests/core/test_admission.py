@@ -20,6 +20,7 @@ from sansio_http import (
     ConnectionLostError,
     Ended,
     ExponentialBackoff,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Keyed,
@@ -709,7 +710,7 @@ class Hook:
     def process_response(self, response: HTTPResponse, request: HTTPRequest) -> None: ...
 
 
-class Hedge:
+class Hedge(Hedging):
     def next_at(self, first: float, extra: int) -> float | None:
         return first + 0.25 if extra < 1 else None
 

@@ -22,6 +22,7 @@ from sansio_http import (
     DriverError,
     Ended,
     ExponentialBackoff,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Keyed,
@@ -51,7 +52,7 @@ class Hook:
     def process_response(self, response: HTTPResponse, request: HTTPRequest) -> None: ...
 
 
-class Hedge:
+class Hedge(Hedging):
     def next_at(self, first: float, extra: int) -> float | None:
         return first + 1.0 if extra < 1 else None
 
@@ -202,8 +203,9 @@ class RaisingHook(Hook):
         setattr(self, half, raises)
 
 
-class RaisingHedge:
-    next_at = staticmethod(raises)
+class RaisingHedge(Hedging):
+    def next_at(self, first: float, extra: int) -> float | None:
+        return raises(first, extra)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from sansio_http import exceptions
 from sansio_http.exceptions import (
     AddressRefusedError,
     AttemptTimeoutError,
+    AuthenticationError,
     CertificateError,
     CircuitBreakerOpenError,
     ClientClosedError,
@@ -32,8 +33,10 @@ from sansio_http.exceptions import (
     ResponseBodyError,
     ResponseDecodeError,
     ResponseTooLargeError,
+    ResponseValidationError,
     RetryExhaustedError,
     TLSError,
+    TokenError,
     TotalTimeoutError,
     WriteTimeoutError,
     one_line,
@@ -70,6 +73,9 @@ PARENTS = {
     ResponseBodyError: (HTTPRequestError,),
     ResponseDecodeError: (HTTPClientError, ValueError),
     ResponseTooLargeError: (HTTPRequestError,),
+    ResponseValidationError: (HTTPClientError, ValueError),
+    AuthenticationError: (HTTPClientError,),
+    TokenError: (AuthenticationError,),
 }
 
 
@@ -114,6 +120,13 @@ def test_a_response_error():
     assert (error.status_code, error.message, error.response) == (503, str(error), response)
     bare = HTTPResponseError()
     assert (bare.status_code, bare.message, bare.response) == (None, "", None)
+
+
+def test_an_answer_of_another_type():
+    response = HTTPResponse(200)
+    error = ResponseValidationError("[0].id: not a number", response, (("[0].id", "not a number"),))
+    assert (error.status_code, error.response, error.problems) == (200, response, (("[0].id", "not a number"),))
+    assert str(error) == "[0].id: not a number"
 
 
 def test_a_rate_limit_of_the_server_and_our_own():
@@ -177,8 +190,9 @@ ATTEMPTS = (
     Attempt(2, 1.1, 0.1, 1, None, "ConnectError", None, None),
 )
 
+OTHERWISE_MADE = (RetryExhaustedError, HTTPResponseError, RateLimitError, ResponseValidationError, TokenError)
 ERRORS = [
-    *(kind("message") for kind in PARENTS if kind not in (RetryExhaustedError, HTTPResponseError, RateLimitError)),
+    *(kind("message") for kind in PARENTS if kind not in OTHERWISE_MADE),
     *(kind("message", method="GET", url="https://h/", phase="send", reused=True) for kind in REQUEST_ERRORS),
     HTTPResponseError(503, "message", guarded_response()),
     RateLimitError(429, "message", guarded_response(), retry_after=3, local=True),
@@ -191,6 +205,8 @@ ERRORS = [
     CircuitBreakerOpenError("OPEN", retry_after=1.0, last_failure="ConnectError"),
     RedirectError("message", guarded_response()),
     ResponseDecodeError("message", guarded_response()),
+    ResponseValidationError("message", guarded_response(), (("[0].id", "not a number"),)),
+    TokenError("message", reason="refused", status_code=401, error="invalid_client", retry_after=3),
 ]
 
 

@@ -12,6 +12,7 @@ from sansio_http import (
     ConnectionLostError,
     Ended,
     ExponentialBackoff,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Policies,
@@ -35,7 +36,7 @@ class Hook:
     def process_response(self, response: HTTPResponse, request: HTTPRequest) -> None: ...
 
 
-class Hedge:
+class Hedge(Hedging):
     def next_at(self, first: float, extra: int) -> float | None:
         return first + 1.0 if extra < 1 else None
 

@@ -20,6 +20,7 @@ from sansio_http import (
     ConnectError,
     Ended,
     ExponentialBackoff,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Keyed,
@@ -196,7 +197,7 @@ def test_another_clock_is_noted_once_for_all():
     )
 
 
-class Hedge:
+class Hedge(Hedging):
     def next_at(self, first: float, extra: int) -> float | None:
         return first + 0.25 if extra < 1 else None
 

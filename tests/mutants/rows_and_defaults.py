@@ -8,6 +8,7 @@ fail. Tests that only compare a table with a copy of itself do not count, and ar
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import os

@@ -213,6 +213,7 @@ ONE_OF_EACH: list[Note] = [
     Retrying(7.0, 1, "GET", URL, "status", 1.0),
     Stopped(7.0, 4, "GET", URL, "attempts"),
     Waited(7.0, 1, "GET", URL, 0.25),
+    Hedged(7.0, 1, "GET", URL, 0.5, None),
     CircuitChanged(7.0, CircuitState.CLOSED, CircuitState.OPEN),
     Redirected(7.0, 1, "GET", URL, 302, URL),
     Resent(7.0, 1, "GET", URL),

@@ -493,7 +493,7 @@ def test_a_rule_may_name_a_method_that_is_not_listed():
 def test_a_rule_vouches_for_nothing():
     assert after(ReadTimeoutError(), request("POST"), retry_if=lambda *_: True) == "stop: not_idempotent"
     assert after(ReadTimeoutError(), request("POST", idempotent=True), retry_if=lambda *_: True) == "timeout: 2 s"
-    once = request("POST", body=Body(3, "once", None, iter([b"abc"])))
+    once = request("POST", body=Body(iter([b"abc"]), 3))
     assert after(503, once, retry_if=lambda *_: True) == "stop: not_replayable"
 
 

@@ -28,6 +28,7 @@ from sansio_http import (
     ConfigurationError,
     ConnectError,
     Ended,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Note,
@@ -591,7 +592,7 @@ def test_a_wrong_argument(options: dict[str, Any], named: str) -> None:
 
 
 def test_a_driver_with_one_send_never_meets_a_hedge() -> None:
-    class Hedge:
+    class Hedge(Hedging):
         def next_at(self, first: float, extra: int) -> float | None: ...
 
     with pytest.raises(ConfigurationError, match="hedging"):

@@ -15,6 +15,7 @@ from sansio_http import (
     Concurrency,
     ConnectError,
     ExponentialBackoff,
+    Hedging,
     HTTPRequest,
     HTTPResponse,
     Policies,
@@ -42,7 +43,7 @@ class Recorded(Reply):
         return self.heads[-1]
 
 
-class Hedge:
+class Hedge(Hedging):
     """A hedging policy: so many more sends, at these seconds after the first."""
 
     def __init__(self, *after: float) -> None:
