@@ -62,7 +62,7 @@ async def job(base_url: str, story: Middleware) -> list[HTTPResponse]:
     retry = RetryPolicy(retries=5, backoff=ExponentialBackoff(base=0.1, jitter="none"))
     async with AsyncHTTPClient(
         base_url=base_url,
-        config=ClientConfig(timeout=3.5, attempt_timeout=ATTEMPT),
+        config=ClientConfig(timeout=20, attempt_timeout=ATTEMPT),
         auth=BearerAuth(TOKEN),
         middlewares=[RetryMiddleware(retry), story],
         rate_limiter=TokenBucketRateLimiter(rate=RATE, burst=BURST),

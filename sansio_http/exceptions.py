@@ -290,8 +290,8 @@ class TokenError(AuthenticationError):
     Args:
         message: what happened, in words.
         reason: ``refused`` (the endpoint answered with an error), ``malformed`` (its answer is no token), ``expired``
-            (its token was over when it came), ``transport``, ``timeout``, ``store`` or ``callable`` (something of
-            yours has raised, and is the ``__cause__``).
+            (its token was over when it came), ``transport``, ``timeout``, ``callable`` (something of yours has raised,
+            and is the ``__cause__``) or ``missing`` (a token was read before any call had got one).
         status_code: of the endpoint's answer; None where there was none.
         error: such as ``invalid_client``; None where the endpoint gave none that is known.
         retry_after: seconds until the endpoint is asked again.

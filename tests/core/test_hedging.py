@@ -480,10 +480,16 @@ def test_of_two_heads_at_one_instant_one_wins_and_the_other_is_thrown_away(ties)
 
 
 def test_a_policy_of_a_function_will_do():
-    """The protocol asks for a method; nothing has to be inherited."""
+    """The protocol asks for two methods; nothing has to be inherited, and what is missing is said at once."""
 
-    class Duck:
+    class Half:
         next_at: Callable[[float, int], float | None]
+
+    class Duck(Half):
+        def observe(self, seconds: float, now: float) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"Policies\.hedging: it has no method `observe`"):
+        Policies(hedging=Half())
 
     duck = Duck()
     duck.next_at = lambda first, extra: None

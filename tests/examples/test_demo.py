@@ -45,7 +45,7 @@ def test_it_tells_its_story_on_both_event_loops_within_its_limits(tmp_path: Path
     elapsed = time.monotonic() - began
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert elapsed < 15
+    assert elapsed < 45  # seconds, on the slowest machine; 6 on most
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
     assert done.stdout.isascii()  # whatever the terminal's encoding is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import anyio
@@ -30,9 +31,19 @@ def waited_for_a_processor() -> float:
     return waited / 1e9
 
 
+async def capacity(server: MockServer, config: ClientConfig) -> float:
+    """Requests a second that client, server and machine are good for, with no limit."""
+    began = time.monotonic()
+    async with AsyncHTTPClient(server.url, config) as client, anyio.create_task_group() as tasks:
+        for _ in range(RATE):
+            tasks.start_soon(client.get, "/free")
+    return RATE / (time.monotonic() - began)
+
+
 async def test_a_thousand_callers_send_at_the_rate() -> None:
     with MockServer() as server:
         server.on("GET /x", *[Reply(204)] * REQUESTS)
+        server.on("GET /free", Reply(204))
         limiter = TokenBucketRateLimiter(RATE, burst=1)
         config = ClientConfig(timeout=120.0, max_connections=20, retry_attempts=0)
         numbers = iter(range(REQUESTS))
@@ -46,14 +57,16 @@ async def test_a_thousand_callers_send_at_the_rate() -> None:
                     except HTTPClientError as error:
                         failed.append(error)
 
+            able = await capacity(server, config)
             starved = waited_for_a_processor()
             async with anyio.create_task_group() as tasks:
                 for _ in range(CALLERS):
                     tasks.start_soon(caller)
             starved = waited_for_a_processor() - starved
-        seen = [request.time for request in server.requests]
+        seen = [request.time for request in server.requests if request.path == "/x"]
     assert not failed and len(seen) == REQUESTS and limiter.waiting == 0
     took = max(seen) - min(seen)
     # Never faster, on any machine; and never slower either, but for what other programs have taken of this one's time.
     assert (REQUESTS - 1) / took <= RATE * 1.02
-    assert (REQUESTS - 1) / max(took - starved, SECONDS) >= RATE * 0.98
+    if able > 2 * RATE:  # else it is the machine that is measured
+        assert (REQUESTS - 1) / max(took - starved, SECONDS) >= RATE * 0.98

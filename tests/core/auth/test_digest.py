@@ -106,7 +106,7 @@ def test_sha_512_256_with_a_hashed_user():
     """RFC 7616 3.9.2, whose published numbers are wrong: its userhash is a SHA-512 cut short.
 
     These are its inputs with the numbers of an implementation that is not ours, in C#, with a SHA-512/256 of its own;
-    erratum 4897 has the same.
+    erratum 4897 (reported) tells of the same mistake.
     """
     auth = digest("Jäsøn Doe", "Secret, or not?", "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v")
     values = {
