@@ -32,6 +32,7 @@ from .ledger import Ledger, error_for
 from .models import HTTPRequest, Outcome
 from .notes import CircuitChanged, Rebased
 from .rate_limiter import CLAIMED, Claimed, Fate, Limiter, Refused, Reservation, Slot
+from .rate_limiter.queue import recheck_in
 from .series import Series
 
 T = TypeVar("T")
@@ -292,7 +293,8 @@ class Admission:
                 f" {policies.slots.waiting} waiting"
             )
             return error_for(PoolTimeoutError, message, self.request)
-        return now + RECHECK if limit is None else min(now + RECHECK, self._seated + limit)
+        again = now + recheck_in(policies.slots.waiting)
+        return again if limit is None else min(again, self._seated + limit)
 
     def _leave_seat(self, now: float) -> None:
         seat, self._seat = self._seat, None

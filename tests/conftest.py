@@ -41,9 +41,8 @@ _ours: dict[str, Any] = {
     "print_blob": True,
 }
 settings.register_profile("default", max_examples=25, stateful_step_count=30, **_ours)
-settings.register_profile("ci", max_examples=60, stateful_step_count=40, **_ours)
 settings.register_profile("long", max_examples=1000, stateful_step_count=60, **_ours)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if SKIPS_FORBIDDEN else "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -38,8 +38,17 @@ if TYPE_CHECKING:
 RECHECK = 1.0
 """Seconds after which a place that was not the head when its time came looks again."""
 
+CROWD = 200
+"""Places that may look again every :data:`RECHECK`; of more, each looks less often. A thousand that all looked every
+second would keep the machine busy with looking, be served later for it, and look the more."""
+
 GRACE = 1.0
 """Seconds that a head may be late before others pass it."""
+
+
+def recheck_in(waiting: int) -> float:
+    """Seconds after which one of so many looks again, for the case that it was not nudged when its turn came."""
+    return RECHECK if waiting <= CROWD else RECHECK * waiting / CROWD
 
 
 class Limiter(Law):
@@ -193,10 +202,15 @@ class Limiter(Law):
             return self._told(ready)
         self._take(tokens, time)
         claimed = CLAIMED
+        nudge = None
         if reservation is self._first:
             self._remove(reservation)
-            if self._first is not None and (nudge := self._promote(self._first, time)) is not None:
-                claimed = Claimed(nudge)
+            if self._first is not None:
+                nudge = self._promote(self._first, time)
+        else:  # it was passed while it was late, and whoever became the head then could not be told
+            nudge = self._call_head(time)
+        if nudge is not None:
+            claimed = Claimed(nudge)
         reservation.state = "claimed"
         return claimed
 
@@ -234,7 +248,7 @@ class Limiter(Law):
             assert self._first is not None
             # Those who cancelled in between are still counted by the marks, but never more than who is there at all.
             ahead = min(reservation.mark - self._first.mark, self._pending - reservation.tokens)
-            reservation.due = max(time + RECHECK, self._ready_at(ahead, reservation.tokens, time))
+            reservation.due = max(time + recheck_in(self._waiting), self._ready_at(ahead, reservation.tokens, time))
         return self._told(reservation.due)
 
     def _told(self, due: float) -> float | None:

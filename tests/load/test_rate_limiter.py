@@ -14,7 +14,7 @@ from tests.fixtures.mock_server import MockServer, Reply
 pytestmark = pytest.mark.anyio
 
 CALLERS, RATE, SECONDS = 1000, 500, 5
-REQUESTS = RATE * SECONDS
+MEASURED = 300  # requests, to find out what the machine is good for
 
 
 def waited_for_a_processor() -> float:
@@ -35,18 +35,21 @@ async def capacity(server: MockServer, config: ClientConfig) -> float:
     """Requests a second that client, server and machine are good for, with no limit."""
     began = time.monotonic()
     async with AsyncHTTPClient(server.url, config) as client, anyio.create_task_group() as tasks:
-        for _ in range(RATE):
+        for _ in range(MEASURED):
             tasks.start_soon(client.get, "/free")
-    return RATE / (time.monotonic() - began)
+    return MEASURED / (time.monotonic() - began)
 
 
 async def test_a_thousand_callers_send_at_the_rate() -> None:
     with MockServer() as server:
-        server.on("GET /x", *[Reply(204)] * REQUESTS)
+        server.on("GET /x", Reply(204))
         server.on("GET /free", Reply(204))
-        limiter = TokenBucketRateLimiter(RATE, burst=1)
         config = ClientConfig(timeout=120.0, max_connections=20, retry_attempts=0)
-        numbers = iter(range(REQUESTS))
+        # A machine that is not good for more would be what is measured, and not the limiter.
+        rate = min(RATE, int(await capacity(server, config) / 4))
+        requests = rate * SECONDS
+        limiter = TokenBucketRateLimiter(rate, burst=1)
+        numbers = iter(range(requests))
         failed: list[HTTPClientError] = []
         async with AsyncHTTPClient(server.url, config, rate_limiter=limiter) as client:
 
@@ -57,16 +60,15 @@ async def test_a_thousand_callers_send_at_the_rate() -> None:
                     except HTTPClientError as error:
                         failed.append(error)
 
-            able = await capacity(server, config)
             starved = waited_for_a_processor()
             async with anyio.create_task_group() as tasks:
                 for _ in range(CALLERS):
                     tasks.start_soon(caller)
             starved = waited_for_a_processor() - starved
         seen = [request.time for request in server.requests if request.path == "/x"]
-    assert not failed and len(seen) == REQUESTS and limiter.waiting == 0
+    assert not failed and len(seen) == requests and limiter.waiting == 0
     took = max(seen) - min(seen)
-    # Never faster, on any machine; and never slower either, but for what other programs have taken of this one's time.
-    assert (REQUESTS - 1) / took <= RATE * 1.02
-    if able > 2 * RATE:  # else it is the machine that is measured
-        assert (REQUESTS - 1) / max(took - starved, SECONDS) >= RATE * 0.98
+    # Never faster, on any machine; and never slower either, where other programs leave it the time.
+    assert (requests - 1) / took <= rate * 1.02
+    if starved < took / 20:
+        assert (requests - 1) / max(took - starved, SECONDS) >= rate * 0.98

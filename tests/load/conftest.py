@@ -1,0 +1,20 @@
+"""Client and server are threads of one process here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def short_turns() -> Iterator[None]:
+    """Let a thread that waits for the interpreter have it after half a millisecond, and not after five.
+
+    Else each request would take as many turns of 5 ms as there are steps to it, whatever it costs.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    yield
+    sys.setswitchinterval(before)
