@@ -15,6 +15,7 @@ import pytest
 
 from sansio_http import Body, HTTPRequest, HTTPResponse, Send
 from sansio_http_anyio import (
+    AddressRefusedError,
     AsyncHTTPClient,
     AttemptTimeoutError,
     ClientClosedError,
@@ -31,7 +32,7 @@ from sansio_http_anyio import (
     WriteTimeoutError,
 )
 from sansio_http_anyio.sources import Source
-from tests.adapter.raw_server import raw_server
+from tests.adapter.raw_server import SELF_SIGNED, answering, raw_server
 from tests.fixtures.mock_server import MockServer, Reply
 
 pytestmark = pytest.mark.anyio
@@ -143,11 +144,50 @@ async def test_nobody_listens(transport: PooledTransport) -> None:
     assert (outcome.phase, outcome.head_sent, outcome.url) == ("connect", False, f"http://127.0.0.1:{port}/")
 
 
+async def test_who_says_that_it_ends_gets_no_successor(transport: PooledTransport) -> None:
+    connections: list[socket.socket] = []
+
+    def play(sock: socket.socket) -> None:  # and does not heed it
+        connections.append(sock)
+        answering(sock)
+
+    with raw_server(play) as port:
+        for number in (1, 2):
+            outcome = await sent(transport, f"http://127.0.0.1:{port}/", headers={"Connection": "close"})
+            assert (outcome.status_code, len(connections)) == (200, number)
+
+
+async def test_no_more_is_read_of_a_token_endpoint_than_is_believed(
+    server: MockServer, transport: PooledTransport, eventually: Eventually
+) -> None:
+    send = Send(1, 1, HTTPRequest("GET", f"{server.url}/bytes/10000000"), None, False, "token")
+    response = (await transport.send(send)).outcome
+    assert isinstance(response, HTTPResponse) and len(response.content) == 65_537
+    await eventually(lambda: server.open_connections == 0)
+
+
+async def test_settings_of_the_network_are_heeded(server: MockServer) -> None:
+    transport = PooledTransport(ClientConfig(allow_address="public"))
+    send = order(f"{server.url}/json")
+    outcome = (await transport.send(send)).outcome
+    assert isinstance(outcome, AddressRefusedError)
+    assert (outcome.method, outcome.phase, outcome.head_sent) == ("GET", "connect", False)
+    assert server.connections == 0
+    await transport.aclose()
+
+
+async def test_secrets_are_not_shown() -> None:
+    config = ClientConfig(client_certificate=SELF_SIGNED, client_key_password="rosebud", verify_ssl=SELF_SIGNED)
+    transport = PooledTransport(config)
+    assert "rosebud" not in repr(transport) + repr(vars(transport))
+    await transport.aclose()
+
+
 # Deadlines
 
 
 async def test_a_deadline_strikes_on_a_new_and_on_a_kept_connection(server: MockServer) -> None:
-    server.on("/hang", Reply(delay=10))
+    server.on("/hang", Reply(delay=5))
     transport = PooledTransport(clock=anyio.current_time)
     for kept in (False, True):
         send = order(f"{server.url}/hang", deadline=anyio.current_time() + 0.3)
@@ -186,6 +226,50 @@ async def test_timeouts_of_single_waits(server: MockServer) -> None:
         done.set()
     assert isinstance(outcome, WriteTimeoutError) and outcome.phase == "send"
     await transport.aclose()
+
+
+async def test_a_deadline_in_the_past(server: MockServer, eventually: Eventually) -> None:
+    transport = PooledTransport(clock=anyio.current_time)
+    await sent(transport, f"{server.url}/json")
+    for _ in range(3):
+        outcome = await sent(transport, f"{server.url}/json", deadline=anyio.current_time() - 1)
+        assert isinstance(outcome, AttemptTimeoutError)
+    await eventually(lambda: server.open_connections == 0)
+    assert (await sent(transport, f"{server.url}/json", deadline=anyio.current_time() + 60)).status_code == 200
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_cancelled_in_each_tick_it_is_answered_or_gone(
+    stream: bool, server: MockServer, eventually: Eventually
+) -> None:
+    # The slots, places and connections of the whole client are looked at by tests/adapter/test_cancellation.py.
+    transport = PooledTransport(ClientConfig(max_connections=1, pool_timeout=5))
+    for ticks in range(12):
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def strike(ticks: int = ticks, scope: anyio.CancelScope = scope) -> None:
+                    for _ in range(ticks):
+                        await anyio.lowlevel.checkpoint()
+                    scope.cancel()
+
+                tasks.start_soon(strike)
+                response = await sent(transport, f"{server.url}/json", stream=stream)
+                response.discard()
+        # The only place is free again, at once: whatever held it is closed or given back.
+        assert (await sent(transport, f"{server.url}/json")).status_code == 200
+    await transport.aclose()
+    await eventually(lambda: server.open_connections == 0)
+
+
+async def test_a_hedge_that_lost_is_ended(server: MockServer, eventually: Eventually) -> None:
+    server.on("/slow-once", Reply(delay=30), Reply(json={"n": 2}))
+    async with AsyncHTTPClient(server.url, ClientConfig(hedge_delay=0.05, retry_attempts=0, timeout=60)) as client:
+        assert (await client.get("/slow-once")).json_data == {"n": 2}
+        await eventually(lambda: server.open_connections == 1)
+        policies: Any = client.policies
+        assert policies.slots.in_use == 0
 
 
 # Bodies of requests
@@ -254,6 +338,87 @@ async def test_an_early_answer_is_returned(server: MockServer, transport: Pooled
     assert parts.closed
     response = await sent(transport, f"{server.url}/big", method="POST", body=bytes(5_000_000))
     assert response.status_code == 413
+
+
+async def test_an_answer_before_the_body_is_sent_ends_the_connection(transport: PooledTransport) -> None:
+    came: list[bytes] = []
+
+    def play(sock: socket.socket) -> None:
+        came.append(sock.recv(65536))
+        sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        while sock.recv(65536):
+            pass
+
+    class Endless(Parts):
+        async def __anext__(self) -> bytes:
+            await anyio.sleep(0.005)
+            return b"more"
+
+    with raw_server(play) as port:
+        for _ in range(2):  # the server plays one connection at a time: the second is heard when the first is closed
+            parts = Endless()
+            outcome = await sent(transport, f"http://127.0.0.1:{port}/", method="POST", body=Body(parts))
+            assert (outcome.status_code, outcome.content, parts.closed) == (403, b"no", True)
+    assert len(came) == 2
+
+
+async def test_a_body_that_was_not_begun_is_left_for_the_next_try(transport: PooledTransport) -> None:
+    def play(sock: socket.socket) -> None:
+        sock.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    parts = Parts(b"abc")
+    outcome = await sent(transport, f"http://127.0.0.1:{port}/", method="POST", body=Body(parts))
+    assert isinstance(outcome, ConnectError) and not parts.closed
+    with raw_server(play) as port:
+        outcome = await sent(transport, f"http://127.0.0.1:{port}/", method="POST", body=Body(parts))
+    assert isinstance(outcome, ConnectionLostError) and parts.closed
+
+
+class Deaf:
+    """A network, and its one stream: it takes nothing, and says what it is told to say."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answers = [answer, b""]
+        self.closed = False
+
+    def endpoint(self, *parts: object) -> object:
+        return parts
+
+    async def connect(self, endpoint: object) -> Deaf:
+        return self
+
+    async def write(self, data: bytes) -> None:
+        await anyio.lowlevel.checkpoint()
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    async def read(self) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        return self.answers.pop(0)
+
+    def readable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+async def test_what_a_server_said_before_it_hung_up_is_heard(size: int) -> None:
+    network: Any = Deaf(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+    transport = PooledTransport(network=network)
+    outcome = await sent(transport, "http://x/", method="POST", body=bytes(size))
+    assert (outcome.status_code, outcome.content) == (413, b"no")
+    assert network.closed  # for nobody knows how much of the request it has heard
+
+
+async def test_an_iterator_that_was_not_begun_is_left_open() -> None:
+    network: Any = Deaf(b"")
+    parts = Parts(b"abc")
+    outcome = await sent(PooledTransport(network=network), "http://x/", method="POST", body=Body(parts))
+    assert isinstance(outcome, ConnectionLostError)
+    assert network.closed and not parts.closed
 
 
 # Bodies of responses
