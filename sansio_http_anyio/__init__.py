@@ -143,7 +143,7 @@ from .rate_limiter import (
 )
 from .serializers import MsgspecSerializer, OrjsonSerializer
 from .streaming import ResponseStream, StreamedResponse
-from .transport import HttpcoreTransport, Transport
+from .transport import HttpcoreTransport, PooledTransport, Transport
 from .typed import validated
 from .uploads import Content, FileContent, Files
 
@@ -232,6 +232,7 @@ __all__ = [
     "PercentBudget",
     "Policies",
     "PoolTimeoutError",
+    "PooledTransport",
     "PreparedRequest",
     "ProblemDetails",
     "ProtocolError",

@@ -42,7 +42,7 @@ from .serializers import STANDARD, serializer_of
 from .sources import Source
 from .streaming import ResponseStream
 from .transport.base import Transport
-from .transport.httpcore import HttpcoreTransport
+from .transport.pooled import PooledTransport
 from .typed import validator
 from .verbs import Verbs
 
@@ -63,7 +63,7 @@ class AsyncHTTPClient(Verbs):
         circuit_breaker: stops calls while the API is down; one, or a :class:`~sansio_http.Keyed` registry.
         policies: decide in the place of what ``config`` says about retries, redirects, attempt and pool timeouts.
         attempt_middlewares: asked for each send and each answer.
-        transport: puts requests on the wire; by default httpcore's pool. The client closes it.
+        transport: puts requests on the wire; by default a :class:`PooledTransport`. The client closes it.
         headers: sent with every request.
         params: sent with every request.
         cookies: keeps what servers set, and gives it back to them: a :class:`CookieJar`, or one of your own.
@@ -111,7 +111,7 @@ class AsyncHTTPClient(Verbs):
         if on_decision is not None:
             checked("on_decision", on_decision, Callable, "a function of a note")
         self._chain = Chain(several, hooks, clock, on_decision)
-        self._transport: Transport = HttpcoreTransport(self._config) if transport is None else transport
+        self._transport: Transport = PooledTransport(self._config, clock=clock) if transport is None else transport
         checked("transport.send", getattr(self._transport, "send", None), Callable, "a method of a Transport")
         try:
             built_in = Headers({"User-Agent": f"sansio-http/{__version__}", "Accept": "*/*"})

@@ -113,7 +113,7 @@ async def drive(
             elif isinstance(order, Ask):
                 step = call.handle(await perform_ask(order, run), clock())
             else:
-                ended = await perform_send(order, transport, run)
+                ended = await perform_send(order, transport, run, alone=True)
                 if isinstance(ended.outcome, HTTPResponse):
                     body, sent = ended.outcome.body, order.id
                 step = call.handle(ended, clock())
@@ -190,9 +190,26 @@ def relay(step: Step, observe: Observe | None) -> None:
             observe(note)
 
 
-async def perform_send(order: Send, transport: Transport, run: Run) -> Ended:
-    """Put a request on the wire, until its deadline."""
+async def perform_send(order: Send, transport: Transport, run: Run, *, alone: bool = False) -> Ended:
+    """Put a request on the wire, until its deadline.
+
+    Args:
+        order: the request.
+        transport: takes it.
+        run: for somebody else to stop it.
+        alone: nobody stops this send but by closing the transport, or by cancelling the task that it is in. So one that
+            keeps deadlines itself needs no scope around it.
+    """
     ended: Ended | None = None
+    if alone and getattr(transport, "keeps_deadlines", False):
+        run.check()
+        try:
+            ended = await transport.send(order)
+        except Exception as error:
+            ended = Ended(order.id, error)
+        if isinstance(ended.outcome, BaseException):
+            run.check()
+        return ended
     try:
         with run.until(order.deadline):
             try:

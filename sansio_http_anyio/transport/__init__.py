@@ -2,5 +2,6 @@
 
 from .base import Transport
 from .httpcore import HttpcoreTransport
+from .pooled import PooledTransport
 
-__all__ = ["HttpcoreTransport", "Transport"]
+__all__ = ["HttpcoreTransport", "PooledTransport", "Transport"]

@@ -24,6 +24,7 @@ from sansio_http_anyio import (
     PoolTimeoutError,
     ProtocolError,
     ReadTimeoutError,
+    ResponseTooLargeError,
     RetryExhaustedError,
     TLSError,
     TotalTimeoutError,
@@ -238,18 +239,19 @@ async def test_something_that_is_no_tls_after_the_handshake() -> None:
     [
         (Reply.eof(), (ConnectionLostError, "head", True, False)),
         (Reply.reset(), (ConnectionLostError, "head", True, False)),
-        (Reply(raw=(b"HTTP/1.1 200 OK\r\nContent-Le",)), (ConnectionLostError, "head", True, False)),
-        (Reply(raw=(b"HTTP/1.1 200 OK\r\nContent-Le",), then="reset"), (ConnectionLostError, "head", True, False)),
+        # Half a head is a byte of the response, and more than one.
+        (Reply(raw=(b"HTTP/1.1 200 OK\r\nContent-Le",)), (ConnectionLostError, "head", True, True)),
+        (Reply(raw=(b"HTTP/1.1 200 OK\r\nContent-Le",), then="reset"), (ConnectionLostError, "head", True, True)),
         (Reply(body=bytes(10), cut=5), (ConnectionLostError, "body", True, True)),
         (Reply(body=bytes(10), cut=5, then="reset"), (ConnectionLostError, "body", True, True)),
         (Reply(body=[b"abc"], chunked=True, cut=4), (ConnectionLostError, "body", True, True)),
-        (Reply.garbage(), (ProtocolError, "head", True, False)),
-        (Reply(raw=(b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",)), (ProtocolError, "head", True, False)),
+        (Reply.garbage(), (ProtocolError, "head", True, True)),
+        (Reply(raw=(b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",)), (ProtocolError, "head", True, True)),
         (
             Reply(raw=(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",)),
             (ProtocolError, "body", True, True),
         ),
-        (Reply(headers={"X": "x" * 200_000}), (ProtocolError, "head", True, False)),
+        (Reply(headers={"X": "x" * 200_000}), (ResponseTooLargeError, "head", True, True)),
     ],
 )
 async def test_no_answer(reply: Reply, expected: tuple[Any, ...], server: MockServer, eventually: Any) -> None:

@@ -590,15 +590,19 @@ async def test_the_limiter_keeps_sends_apart(server: MockServer) -> None:
     assert times[-1] - times[0] >= 4 / 50 - 0.01
 
 
-async def test_max_connections_bounds_what_is_in_flight(server: MockServer) -> None:
+async def test_max_connections_bounds_what_is_in_flight(server: MockServer, eventually: Any) -> None:
     server.on("/slow", Reply(delay=0.02))
-    async with AsyncHTTPClient(server.url, ClientConfig(max_connections=3, max_keepalive_connections=1)) as client:
+    config = ClientConfig(max_connections=3, max_keepalive_connections=1)
+    later = 0.0
+    async with AsyncHTTPClient(server.url, config, clock=lambda: anyio.current_time() + later) as client:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(client.get, "/slow")
         assert server.max_concurrent == 3
-        assert server.open_connections <= 1
-    assert server.open_connections == 0
+        later = 1.1  # the limit on idle ones holds a second after a burst, or each burst would open its own anew
+        await client.get("/json")
+        await eventually(lambda: server.open_connections <= 1)
+    await eventually(lambda: server.open_connections == 0)
 
 
 async def test_a_limiter_by_key_and_a_circuit_by_key(server: MockServer) -> None:
@@ -617,9 +621,9 @@ async def test_a_limiter_by_key_and_a_circuit_by_key(server: MockServer) -> None
 
 async def test_a_body_that_lies_about_its_length_is_refused_by_us(server: MockServer) -> None:
     async with AsyncHTTPClient(server.url) as client:
-        with pytest.raises(InvalidRequestError, match="Too little data"):
+        with pytest.raises(InvalidRequestError, match=r"body\.length: 5 is not allowed; the source has 3 bytes"):
             await client.post("/echo", data=Body(b"abc", length=5))
-        with pytest.raises(InvalidRequestError, match="Too much data"):
+        with pytest.raises(InvalidRequestError, match=r"body\.length: 2 is not allowed; the source has 3 bytes"):
             await client.post("/echo", data=Body(b"abc", length=2))
         with pytest.raises(InvalidRequestError, match=r"body\.source: list is not allowed"):
             await client.post("/echo", data=Body([b"a"]))

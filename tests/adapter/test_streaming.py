@@ -280,12 +280,12 @@ async def test_the_timeout_is_for_the_head_alone(server: MockServer, client: Asy
 
 async def test_the_read_timeout_is_for_each_read(server: MockServer, eventually: Any) -> None:
     server.on("/stalled", Reply(body=bytes(100), cut=50, then="hang"))
-    server.on("/slow", Reply(body=[b"a"] * 5, body_pause=0.15, chunked=True))
-    async with AsyncHTTPClient(server.url, ClientConfig(read_timeout=0.5)) as client:
+    server.on("/slow", Reply(body=[b"a"] * 8, body_pause=0.15, chunked=True))
+    async with AsyncHTTPClient(server.url, ClientConfig(read_timeout=1)) as client:
         async with client.stream("GET", "/slow") as response:
-            assert await response.aread() == b"aaaaa"
+            assert await response.aread() == b"aaaaaaaa"
         async with client.stream("GET", "/stalled") as response:
-            await anyio.sleep(0.6)  # while nobody reads it does not run
+            await anyio.sleep(1.1)  # while nobody reads it does not run
             assert await anext(response.iter_bytes()) == bytes(50)
             with pytest.raises(ResponseBodyError) as caught:
                 await anext(response.iter_bytes())
