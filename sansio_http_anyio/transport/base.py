@@ -17,8 +17,9 @@ class Transport(Protocol):
     headers to send unless its caller says otherwise (``{"Accept-Encoding": "gzip"}``); one without it is asked for
     plain bodies.
 
-    The driver ends a ``send`` at its deadline by cancelling it; the transport keeps ``send.progress`` true, so that the
-    error says how far it got.
+    The driver ends a ``send`` at its deadline by cancelling it, unless the transport says by ``keeps_deadlines = True``
+    that it does that by itself, and ends whatever is out when it is closed. In either case the transport keeps
+    ``send.progress`` true, so that the error says how far it got.
     """
 
     async def send(self, send: Send) -> Ended:

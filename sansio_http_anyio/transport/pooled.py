@@ -117,7 +117,12 @@ class PooledTransport:
         now = self._clock()
         ticket = Ticket()
         found = self._alive(self._pool.acquire(place.endpoint, ticket, now), ticket)
-        if isinstance(found, Connection) and (deadline is None or found.expire_in(deadline - now)):
+        # Closing the socket ends whatever waits for it, which is all of a request; but not an iterator of the caller's.
+        if (
+            isinstance(found, Connection)
+            and isinstance(message[2], bytes)
+            and (deadline is None or found.expire_in(deadline - now))
+        ):
             return await self._exchange(found, send, *message)
         scope = anyio.CancelScope()
         if deadline is not None:

@@ -6,6 +6,7 @@ import gc
 import random
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -80,7 +81,8 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced(
     assert (await sent(transport, f"{server.url}/bye")).status_code == 200
     await anyio.sleep(0.1)  # its goodbye comes
     send = order(f"{server.url}/json")
-    assert (await transport.send(send)).outcome.status_code == 200
+    response = (await transport.send(send)).outcome
+    assert isinstance(response, HTTPResponse) and response.status_code == 200
     assert send.progress.reused is False
     assert server.connections == 2
 
@@ -272,6 +274,31 @@ async def test_a_hedge_that_lost_is_ended(server: MockServer, eventually: Eventu
         assert policies.slots.in_use == 0
 
 
+async def test_a_deadline_strikes_while_the_body_is_waited_for() -> None:
+    def play(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:  # more than is taken in while the request still goes out
+            sock.sendall(bytes(65536))
+
+    class Stuck(Parts):
+        async def __anext__(self) -> bytes:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    transport = PooledTransport(clock=anyio.current_time)
+    with raw_server(play) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert (await sent(transport, url)).content == b"ok"
+        with anyio.fail_after(20):
+            late = anyio.current_time() + 1
+            outcome = await sent(transport, url, method="POST", body=Body(Stuck()), deadline=late)
+        assert isinstance(outcome, AttemptTimeoutError)
+    await transport.aclose()
+
+
 # Bodies of requests
 
 
@@ -357,7 +384,8 @@ async def test_an_answer_before_the_body_is_sent_ends_the_connection(transport: 
     with raw_server(play) as port:
         for _ in range(2):  # the server plays one connection at a time: the second is heard when the first is closed
             parts = Endless()
-            outcome = await sent(transport, f"http://127.0.0.1:{port}/", method="POST", body=Body(parts))
+            late = time.monotonic() + 4
+            outcome = await sent(transport, f"http://127.0.0.1:{port}/", method="POST", body=Body(parts), deadline=late)
             assert (outcome.status_code, outcome.content, parts.closed) == (403, b"no", True)
     assert len(came) == 2
 
