@@ -81,7 +81,7 @@ def _line(policy: Any) -> str:
     if isinstance(policy, Combined):
         policy = policy.limits
     if isinstance(policy, tuple):
-        return "; and ".join(map(_line, cast("tuple[Any, ...]", policy)))
+        return "; and ".join(map(_line, cast("tuple[object, ...]", policy)))
     return _limiter(policy)
 
 

@@ -51,7 +51,7 @@ def _problems(config: ClientConfig, policies: Policies) -> Iterator[str]:
 
 def _circuit_problems(circuit: Any, attempt: float | None, limits: list[tuple[str, float]]) -> Iterator[str]:
     if isinstance(circuit, Keyed):
-        circuit = cast("Keyed[Any]", circuit).sample()
+        circuit = cast("Keyed[object, Circuit]", circuit).sample()
         if not isinstance(circuit, Circuit):
             yield f"circuit_breaker: its factory makes a {type(circuit).__name__}; it has to make a CircuitBreaker"
     if not isinstance(circuit, Circuit) or circuit.window is None:

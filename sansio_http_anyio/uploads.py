@@ -216,7 +216,7 @@ def _part(boundary: str, name: str, file: Any) -> tuple[bytes, Body]:
     """The head and the content of one file."""
     content, filename, content_type, headers = file, _name_of(file), None, None
     if isinstance(file, tuple):
-        several = cast("tuple[Any, ...]", file)
+        several = cast("Sequence[Any]", file)
         if not 2 <= len(several) <= 4:
             raise InvalidRequestError(
                 f"files[{name!r:.80}]: a tuple of {len(several)} is not allowed; it is (filename, content), with a"

@@ -60,7 +60,7 @@ def defaults() -> Iterator[Mutant]:
                 wrong = another(parameter.default)
                 if wrong is not parameter.empty:
                     name = f"default {cls.__name__}.{parameter.name}: {parameter.default!r:.40} -> {wrong!r:.40}"
-                    yield name, tests, lambda cls=cls, at=parameter, wrong=wrong: set_default(cls.__init__, at, wrong)
+                    yield name, tests, functools.partial(set_default, cls.__init__, parameter, wrong)
 
 
 def another(value: Any) -> Any:
