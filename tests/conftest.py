@@ -18,16 +18,12 @@ import pytest
 import sniffio
 from hypothesis import HealthCheck, settings
 
-from tests.fixtures import canaries
+from tests.fixtures import canaries, second_chance
 
 BACKENDS = ("asyncio", "trio")
 
 # A skipped test in the gate is a check that nobody misses until it is needed.
 SKIPS_FORBIDDEN = bool(os.environ.get("SANSIO_HTTP_CI"))
-
-# These wait for real clocks and sockets, and a shared machine may hold them up for longer than they allow: such a test
-# may try three times. What is wrong fails three times; each further try is told at the end of a run (RERUN).
-IN_REAL_TIME = {"adapter", "benchmarks", "examples", "external", "fixtures", "load"}
 
 # Hundreds of thousands of calls, none of which takes a way that the other tests do not: they are not traced.
 MANY_CALLS = {"laws", "load"}
@@ -47,6 +43,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(canaries)
+    config.pluginmanager.register(second_chance)
 
 
 # Both event loops
@@ -148,8 +145,6 @@ _COLLECTED = pytest.StashKey[Collected]()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     collected = config.stash.setdefault(_COLLECTED, Collected())
     for item in items:
-        if IN_REAL_TIME.intersection(item.path.parts):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
         if MANY_CALLS.intersection(item.path.parts):
             item.add_marker(pytest.mark.no_cover)
         if isinstance(item, pytest.Function):
