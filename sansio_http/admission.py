@@ -176,8 +176,9 @@ class Admission:
 
     def free_slot(self, fate: Fate, now: float) -> None:
         """Give the slot back, if it is still held, and what the limiter holds."""
-        if self._hold is not None:
-            self._let_go(fate, now)
+        hold, self._hold = self._hold, None
+        if hold is not None and self._limiter is not None:
+            self._ledger.nudge(self._limiter.release(hold, fate, now))
         slot, slots = self._slot, self._ledger.policies.slots
         if slot is not None and slots is not None:
             self._slot = None
@@ -201,11 +202,6 @@ class Admission:
         if permit is not None:
             self._noted(now, permit.circuit, permit.circuit.release, permit, now)
         self.free_slot("ignored", now)
-
-    def _let_go(self, fate: Fate, now: float) -> None:
-        hold, self._hold = self._hold, None
-        if hold is not None and self._limiter is not None:
-            self._ledger.nudge(self._limiter.release(hold, fate, now))
 
     def _take_at_once(self, now: float) -> bool | Refused:
         """Tokens and slot without queueing, both or neither; or why there are none, however long it waits."""

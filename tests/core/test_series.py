@@ -125,6 +125,18 @@ def test_who_is_rejected_after_a_wait_rolled_the_dice_once():
     assert (throttle.rejected, busy.in_use, busy.waiting) == (1, 0, 0)
 
 
+def test_who_is_rejected_while_every_slot_is_taken_rolled_the_dice_once():
+    dice = iter([0.9, 0.0])
+    throttle, slots = Throttle(lambda: next(dice)), Concurrency(1)
+    throttle.take(0.0)
+    assert slots.take(0.0) is not None
+    simulator = Simulator(script(Reply()))
+    call = simulator.call(GET, Policies(limiter=[TokenBucket(10, 10), throttle], slots=slots))
+    simulator.run()
+    assert isinstance(call.outcome, RateLimitError) and call.ended_at == 0.0
+    assert (throttle.rejected, slots.in_use, slots.waiting) == (1, 1, 0)
+
+
 def test_who_loses_its_turn_in_the_first_line_leaves_the_others():
     bucket, busy = TokenBucket(0.5, 1), Concurrency(1)
     slot = busy.take(0.0)

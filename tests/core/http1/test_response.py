@@ -365,3 +365,8 @@ def test_nothing_of_the_peer_is_in_an_error(parser):
         parser.feed(OK + b"Set-Cookie: s3cret\0\r\n\r\n")
     error: BaseException | None = caught.value
     assert "s3cret" not in f"{error!s}{error!r}" and caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("line", [b"A: b\n c\r\n", b"A: b\nC: d\r\n", b"A: b\rC: d\r\n", b"A: b\r\n c\r\n"])
+def test_one_line_is_one_field_whatever_an_engine_lets_pass(parser, line):
+    refused(parser, OK + line + b"Content-Length: 0\r\n\r\n", ProtocolError, "head")

@@ -93,6 +93,13 @@ def test_a_reset_that_it_does_not_name_is_the_window_it_named():
     assert limit.take(7.0) is None and limit.take(8.0) is not None
 
 
+def test_what_is_left_is_of_no_use_without_a_reset_or_a_window():
+    limit = ServerQuota()
+    limit.adopt(2, None, 0.0)
+    limit.adopt(None, 5.0, 0.0)  # nor is a reset without what is left
+    assert count(limit, 0.0) == 50
+
+
 def test_a_quota_that_makes_no_sense_is_none():
     limit = ServerQuota()
     limit.adopt(1, 5.0, 0.0, quota=0, window=0)

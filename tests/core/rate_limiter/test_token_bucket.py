@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sansio_http.exceptions import ConfigurationError
-from sansio_http.rate_limiter import Claimed, Reservation, TokenBucket
+from sansio_http.rate_limiter import Claimed, Reservation, Slot, TokenBucket
 
 
 def reserve(bucket: TokenBucket, now: float, tokens: float = 1) -> Reservation:
@@ -121,3 +121,11 @@ def test_at_a_slow_rate_nobody_is_early():
     assert bucket.claim(place, 0.0) == 1000.0
     assert not bucket.claimable(place, 999.9999)
     assert bucket.claimable(place, 1000.0)
+
+
+def test_it_holds_nothing_and_is_steered_by_nobody():
+    bucket = TokenBucket(1, 2)
+    assert bucket.release(Slot(1, None), "ok", 0.0) is None
+    assert bucket.hold_off(10.0, 0.0) is None
+    assert bucket.adopt(0, 10.0, 0.0) is None
+    assert bucket.available(0.0) == 2
