@@ -367,7 +367,7 @@ def test_the_blocking_driver_in_its_shortest_form() -> None:
                     return Ended(order.id, error)
             reply = server(order)
             left = math.inf if order.deadline is None else order.deadline - clock()
-            time.sleep(min(reply.after, left))
+            time.sleep(max(0.0, min(reply.after, left)))
             late = reply.after > left
             return Ended(order.id, order.error(AttemptTimeoutError, "too late") if late else reply.head(order))
 
