@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,12 @@ def short_turns() -> Iterator[None]:
     sys.setswitchinterval(0.0005)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture(autouse=True)
+def untraced_threads() -> Iterator[None]:
+    """Coverage has every new thread install its trace function, which fails where two do so at once."""
+    before = threading.gettrace()
+    threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    threading.settrace(before)  # type: ignore[arg-type]
