@@ -15,8 +15,6 @@ from typing import Any
 import anyio
 import sniffio
 
-from sansio_http import HTTPClientError
-
 from .driver import Clock, drive, relay
 from .transport.base import Transport
 from .transport.httpcore_wire import CLOSE_TIMEOUT
@@ -78,8 +76,8 @@ class Background:
     async def _drive(self, refresh: Any) -> None:
         try:
             await drive(refresh, self._transport, self._clock)
-        except HTTPClientError:
-            pass  # whoever waits for the token is told
+        except Exception:
+            pass  # whoever waits for the token is told, whoever it was that raised: a store, a signing function, we
 
     def _ended(self, task: asyncio.Task[None], refresh: Any) -> None:
         self._tasks.discard(task)

@@ -128,7 +128,9 @@ class Digest(ActiveAuth):
         if found is None or answers > 1 or (answers == 1 and found.params.get("stale", "").lower() != "true"):
             self._nonces.pop(where, None)  # it was refused
             return False
-        self._nonces[where] = found
+        known = self._nonces.get(where)
+        if known is None or known.params != found.params:  # else two calls have got the same one, and its count goes on
+            self._nonces[where] = found
         self._nonces.move_to_end(where)
         if len(self._nonces) > _ORIGINS:
             self._nonces.popitem(last=False)

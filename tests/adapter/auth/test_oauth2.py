@@ -27,6 +27,7 @@ from sansio_http_anyio import (
     HTTPRequest,
     LoggingMiddleware,
     MetricsMiddleware,
+    NoAuth,
     OAuth2ClientCredentials,
     OAuth2RefreshToken,
     OAuth2TokenExchange,
@@ -274,6 +275,22 @@ async def test_a_store_may_be_asynchronous() -> None:
         async with client_for(endpoint, store=store) as client:
             assert (await client.get("/x")).content == b"Bearer t1"
     assert len(endpoint.tokens) == 1 and len(store.kept) == 1
+
+
+class BrokenStore:
+    def get(self, key: str) -> Token | None:
+        raise ValueError("disk")
+
+    def set(self, key: str, token: Token) -> None: ...
+
+
+async def test_a_store_that_raises_ends_the_call_and_not_the_client() -> None:
+    async with client_for(Endpoint(), store=BrokenStore()) as client:
+        with pytest.raises(TokenError) as caught:
+            await client.get("/x")
+        await anyio.sleep(0.01)
+        assert (await client.get("/x", auth=NoAuth(), headers={"Authorization": "mine"})).content == b"mine"
+    assert caught.value.reason == "callable" and isinstance(caught.value.__cause__, ValueError)
 
 
 # JWTs

@@ -164,6 +164,15 @@ def test_a_challenge_costs_one_more_send_and_is_remembered():
     assert (sent(first)["nc"], sent(second)["nc"]) == ("00000001", "00000002")
 
 
+def test_two_calls_that_get_the_same_nonce_share_its_count():
+    auth = digest()
+    simulator = Simulator(script(challenge(), challenge(), Reply(200), Reply(200)))
+    policies = Policies(auth=auth, auth_origin="https://home")
+    calls = [simulator.call(HTTPRequest("GET", URL), policies) for _ in range(2)]
+    simulator.run()
+    assert sorted(sent(call)["nc"] for call in calls) == ["00000001", "00000002"]
+
+
 def test_a_session_keeps_the_nonce_of_its_key():
     numbers = iter(range(9))
     auth = Digest("user", "secret", entropy=lambda n: bytes([next(numbers)]))
