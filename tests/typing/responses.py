@@ -53,7 +53,7 @@ async def untyped(client: AsyncHTTPClient) -> User | None:
 
 async def bodies(client: AsyncHTTPClient, file: BinaryIO) -> None:
     """What goes up."""
-    await client.post("/x", data={"a": 1, "b": ["x", None]})
+    await client.post("/x", data={"a": 1, "b": 2})
     await client.post("/x", data=b"bytes", content_type="image/png")
     await client.post("/x", data=file)
     await client.post("/x", files={"f": file, "g": ("name.txt", b"content", "text/plain")}, data={"a": "1"})
