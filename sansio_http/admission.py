@@ -32,7 +32,7 @@ from .ledger import Ledger, error_for
 from .models import HTTPRequest, Outcome
 from .notes import CircuitChanged, Rebased
 from .rate_limiter import CLAIMED, Claimed, Fate, Limiter, Refused, Reservation, Slot
-from .rate_limiter.queue import recheck_in
+from .rate_limiter.queue import RECHECK, recheck_in
 from .series import Series
 
 T = TypeVar("T")
@@ -43,9 +43,6 @@ CLOSED, HALF_OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN
 
 LEASE_WITHOUT_TIMEOUT, LEASE_MARGIN = 30.0, 5.0
 """Seconds that a probe of the circuit breaker may take: what the send may take, or 30, and 5 more."""
-
-RECHECK = 1.0
-"""Seconds after which a wait of unknown length is looked at again, so that a lost nudge is a delay and not a hang."""
 
 
 class Admission:
