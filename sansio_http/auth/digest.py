@@ -2,7 +2,8 @@
 
 The first request goes out without credentials; the server's 401 brings a nonce, and the request is sent once more with
 the digest. From then on requests of that origin carry one from the start, each with the next count of the nonce, until
-the server says that it is stale, or hands out the next one.
+the server says that it is stale, or hands out the next one. A nonce that comes again, after whatever was between, goes
+on counting where it was: a count that is used twice is a replay.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ _STRENGTH = {
 
 _ORIGINS = 64
 """How many origins' nonces are remembered; the one that was used longest ago is forgotten first."""
+
+_SPENT = 1024
+"""How many nonces' counts are remembered when they are no longer in use, for servers that hand one out again."""
 
 # What a quoted-string may hold (RFC 9110 5.6.4): a server cannot make us send anything else.
 _QUOTABLE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
@@ -75,7 +79,7 @@ class Digest(ActiveAuth):
         ConfigurationError: a value is not allowed. The message shows neither.
     """
 
-    __slots__ = ("_entropy", "_nonces", "_password", "_username")
+    __slots__ = ("_entropy", "_nonces", "_password", "_spent", "_username")
 
     covers_url = True
 
@@ -96,6 +100,7 @@ class Digest(ActiveAuth):
         self._password = password
         self._entropy = entropy
         self._nonces: OrderedDict[str, Nonce] = OrderedDict()  # by origin
+        self._spent: OrderedDict[tuple[str, str], int] = OrderedDict()  # counts, by origin and nonce
 
     def apply(self, request: HTTPRequest, now: float) -> None:
         """Set the Authorization header, if the server has asked for it before and the body can be covered."""
@@ -126,14 +131,14 @@ class Digest(ActiveAuth):
             return False
         found = _strongest(response)
         if found is None or answers > 1 or (answers == 1 and found.params.get("stale", "").lower() != "true"):
-            self._nonces.pop(where, None)  # it was refused
+            self._put_away(where)  # it was refused
             return False
         known = self._nonces.get(where)
-        if known is None or known.params != found.params:  # else two calls have got the same one, and its count goes on
-            self._nonces[where] = found
+        if known is None or known.params != found.params:  # else two calls have got the same one: it has one session
+            self._take_up(where, found)
         self._nonces.move_to_end(where)
         if len(self._nonces) > _ORIGINS:
-            self._nonces.popitem(last=False)
+            self._put_away(next(iter(self._nonces)))
         return not found.integrity or _body_hash(request, found) is not None
 
     def _next_nonce(self, where: str, response: HTTPResponse) -> None:
@@ -141,7 +146,21 @@ class Digest(ActiveAuth):
         nonce, lines = self._nonces.get(where), response.headers.get_list("authentication-info")
         following = parse_parameters(lines[0]).get("nextnonce", "") if lines else ""
         if nonce is not None and following and _QUOTABLE(following):
-            self._nonces[where] = Nonce({**nonce.params, "nonce": following}, nonce.algorithm)
+            self._take_up(where, Nonce({**nonce.params, "nonce": following}, nonce.algorithm))
+
+    def _take_up(self, where: str, nonce: Nonce) -> None:
+        """Use this nonce from now on; if it was used before, its count goes on."""
+        self._put_away(where)
+        nonce.count = self._spent.pop((where, nonce.params["nonce"]), 0)
+        self._nonces[where] = nonce
+
+    def _put_away(self, where: str) -> None:
+        """Use no nonce any more; what is kept of it is its count."""
+        nonce = self._nonces.pop(where, None)
+        if nonce is not None:
+            self._spent[where, nonce.params["nonce"]] = nonce.count
+            if len(self._spent) > _SPENT:
+                self._spent.popitem(last=False)
 
     def _credentials(self, method: str, uri: str, nonce: Nonce, cnonce: str, body: str) -> str:
         """The value of the Authorization field. Source: RFC 7616 3.4."""

@@ -19,6 +19,7 @@ from sansio_http import (
     HTTPRequest,
     Policies,
     RedirectPolicy,
+    Send,
 )
 from sansio_http.fields.challenge import parse_parameters
 from sansio_http.testing import Reply, SimulatedCall, Simulator, script
@@ -201,6 +202,56 @@ def test_a_stale_nonce_is_replaced_once():
     assert call.response.is_success and len(call.sends) == 3
     call = ask(challenge(stale="true"), auth=digest())
     assert call.response.status_code == 401 and len(call.sends) == 3
+
+
+class OneNonce:
+    """A server with one nonce for ever, which takes each count once, and refuses what it was told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.refuse = 0
+
+    def __call__(self, send: Send) -> Reply:
+        given = parse_parameters(send.request.headers.get("authorization", "").removeprefix("Digest "))
+        if not given or given["nc"] in self.taken:
+            return challenge()
+        self.taken.append(given["nc"])
+        self.refuse -= 1
+        return challenge() if self.refuse >= 0 else Reply(200)
+
+    def ask(self, auth: Any) -> SimulatedCall:
+        simulator = Simulator(self)
+        call = simulator.call(HTTPRequest("GET", URL), Policies(auth=auth, auth_origin="https://home"))
+        simulator.run()
+        return call
+
+
+def test_a_nonce_that_comes_again_goes_on_counting():
+    server, auth = OneNonce(), digest()
+    assert server.ask(auth).response.is_success
+    server.refuse = 2
+    assert server.ask(auth).response.status_code == 401
+    assert server.ask(auth).response.is_success  # with a count that nobody has seen
+    assert server.ask(auth).response.is_success
+    assert server.taken == [f"{count:08x}" for count in range(1, 6)]
+    # and where it comes as the next one, or behind another
+    ask(Reply(200, {"Authentication-Info": 'nextnonce="n1"'}), auth=auth)
+    ask(Reply(200, {"Authentication-Info": 'nextnonce="n2"'}), auth=auth)
+    ask(challenge(stale="true"), Reply(200), auth=auth)
+    assert (sent(last := ask(Reply(200), auth=auth))["nonce"], sent(last)["nc"]) == ("n1", "00000009")
+
+
+def test_counts_are_remembered_of_so_many_nonces_and_no_more():
+    auth = digest()
+    ask(challenge(nonce="first"), Reply(200), auth=auth)
+    for number in range(1023):
+        ask(Reply(200, {"Authentication-Info": f'nextnonce="{number}"'}), auth=auth)
+    ask(challenge(nonce="first", stale="true"), Reply(200), auth=auth)
+    assert sent(ask(Reply(200), auth=auth))["nc"] == "00000004"
+    for number in range(1025):
+        ask(Reply(200, {"Authentication-Info": f'nextnonce="other {number}"'}), auth=auth)
+    ask(challenge(nonce="first", stale="true"), Reply(200), auth=auth)
+    assert sent(ask(Reply(200), auth=auth))["nc"] == "00000002"
 
 
 def test_a_nonce_that_the_server_has_forgotten_is_replaced():
