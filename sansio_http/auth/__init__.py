@@ -4,8 +4,9 @@ from .api_key import APIKey
 from .base import ActiveAuth, Auth, AuthChain, NoAuth, active_parts
 from .basic import Basic
 from .bearer import Bearer
+from .client_auth import ClientAuth
 from .digest import Digest
-from .oauth2 import ClientAuth, ClientCredentials, OAuth2, Questions, RefreshToken, TokenExchange
+from .oauth2 import ClientCredentials, OAuth2, Questions, RefreshToken, TokenExchange
 from .signer import Signer, Unsigned
 from .tokens import Token, TokenSource, TokenStore
 

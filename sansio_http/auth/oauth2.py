@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any, Literal, cast
-from urllib.parse import quote_plus
+from typing import Any, cast
 
 from ..exceptions import ConfigurationError, TokenError
 from ..models import HTTPRequest, HTTPResponse
 from ..serializers import form_body
 from ..urls import normalise, redact, split
-from .base import ActiveAuth
 from .bearer import is_bearer_token
+from .client_auth import Assertion, ClientAuth, ClientProof, check_text
 from .tokens import TokenSource
-
-ClientAuth = Literal["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]
-"""How a client proves to a token endpoint who it is, by the names of OpenID Connect Core 9."""
 
 ANSWER_LIMIT = 65536
 """Bytes that the answer of a token endpoint may have."""
 
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-_ASSERTION_LIFETIME = 60  # seconds
-
-_SIGNED = frozenset({"client_secret_jwt", "private_key_jwt"})
-_WITH_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
-_METHODS = (*sorted(_SIGNED | _WITH_SECRET), "none")
 
 # Written by this module alone.
 _RESERVED = frozenset(
@@ -69,17 +58,7 @@ class OAuth2(TokenSource, ABC):
         ConfigurationError: names the argument and what is allowed; the message shows no secret.
     """
 
-    __slots__ = (
-        "_client_secret",
-        "_extra",
-        "_sign",
-        "assertion_audience",
-        "audience",
-        "client_auth",
-        "client_id",
-        "scopes",
-        "token_url",
-    )
+    __slots__ = ("_client", "_extra", "audience", "scopes", "token_url")
 
     repeatable = False
     """Whether the endpoint may receive the same request twice, for nothing in it is used up."""
@@ -101,37 +80,25 @@ class OAuth2(TokenSource, ABC):
         super().__init__(**options)
         cls = type(self).__name__
         self.token_url = _endpoint(cls, token_url)
-        if client_auth not in _METHODS:
-            raise ConfigurationError(
-                f"{cls}.client_auth: {client_auth!r:.40} is not allowed; it is one of {', '.join(_METHODS)}"
-            )
-        if (client_secret is not None) != (client_auth in _WITH_SECRET):
-            verb = "needs" if client_auth in _WITH_SECRET else "sends no"
-            raise ConfigurationError(f"{cls}.client_secret: client_auth {client_auth!r} {verb} secret")
-        if callable(sign) != (client_auth in _SIGNED):
-            verb = "needs a function of claims" if client_auth in _SIGNED else "signs nothing"
-            raise ConfigurationError(f"{cls}.sign: client_auth {client_auth!r} {verb}")
-        _text(cls, "client_id", client_id)
-        for name, value in (("client_secret", client_secret), ("audience", audience)):
+        aud = self.token_url if assertion_audience is None else assertion_audience
+        self._client = ClientProof(cls, client_id, client_secret, client_auth, sign, aud)
+        for name, value in (("audience", audience), ("assertion_audience", assertion_audience)):
             if value is not None:
-                _text(cls, name, value)
-        self.client_id = client_id
-        self._client_secret = client_secret
-        self.client_auth = client_auth
-        self._sign = sign
-        self.assertion_audience = self.token_url if assertion_audience is None else assertion_audience
+                check_text(cls, name, value)
         self.scopes = _joined(cls, scopes)
         self.audience = audience
+        if extra is not None and not isinstance(extra, Mapping):
+            raise ConfigurationError(f"{cls}.extra: {type(extra).__name__} is not allowed; it maps str to str")
         self._extra = dict(extra or {})
         for name, value in self._extra.items():
-            _text(cls, f"extra[{name!r:.40}]", value)
+            check_text(cls, f"extra[{name!r:.40}]", value)
             if name in _RESERVED:
                 raise ConfigurationError(f"{cls}.extra: {name!r} is not allowed here; it is set by other arguments")
 
     @property
     def key(self) -> str:
         """Of this credential, for a :class:`TokenStore`: a hash, so that it tells nothing."""
-        parts = (self._grant(), self.token_url, self.client_id, self.scopes, self.audience, self._extra)
+        parts = (self._grant(), self.token_url, self._client.client_id, self.scopes, self.audience, self._extra)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def request(self, fields: dict[str, str], timeout: float) -> HTTPRequest:
@@ -142,12 +109,7 @@ class OAuth2(TokenSource, ABC):
             fields["audience"] = self.audience
         fields |= self._extra
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        if self.client_auth == "client_secret_basic":
-            headers["Authorization"] = basic_credentials(self.client_id, self._client_secret or "")
-        else:
-            fields["client_id"] = self.client_id
-        if self.client_auth == "client_secret_post":
-            fields["client_secret"] = self._client_secret or ""
+        self._client.write(headers, fields)
         body, _ = form_body(fields)
         return HTTPRequest("POST", self.token_url, headers, body=body, timeout=timeout, idempotent=self.repeatable)
 
@@ -155,12 +117,7 @@ class OAuth2(TokenSource, ABC):
         self, fields: dict[str, str], entropy: Callable[[int], bytes] | None, wall: Callable[[], float] | None
     ) -> Assertion | None:
         """What puts a signed assertion into each token request, where there is one."""
-        if self._sign is None:
-            return None
-        if entropy is None or wall is None:
-            raise ConfigurationError("Policies: an assertion needs entropy and wall; give os.urandom and time.time")
-        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.assertion_audience}
-        return Assertion(self._sign, claims, fields, entropy, wall)
+        return self._client.assertion(fields, entropy, wall)
 
     @abstractmethod
     def grant(self) -> Questions:
@@ -189,6 +146,7 @@ class OAuth2(TokenSource, ABC):
             code = code if isinstance(code, str) and code in _ERRORS else None
             raise self.error("refused", f"answered {status}{f' {code}' if code else ''}", response, code)
         token, kind = answer.get("access_token"), answer.get("token_type")
+        kind = "Bearer" if kind is None else kind  # RFC 6749 5.1 requires it, and real endpoints leave it out
         if not isinstance(token, str) or not is_bearer_token(token):
             raise self.error("malformed", "answered 200 without an access_token that can be sent", response)
         if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -212,49 +170,6 @@ class OAuth2(TokenSource, ABC):
             error=code,
             retry_after=None if response is None else response.retry_after(),
         )
-
-
-class Assertion(ActiveAuth):
-    """Puts a JWT into each try of a token request: one that was used may be refused (RFC 7523 3).
-
-    Args:
-        sign: makes a JWT of its claims.
-        claims: that are always the same.
-        fields: of the request.
-        entropy, wall: for the other claims.
-    """
-
-    __slots__ = ("_claims", "_entropy", "_fields", "_sign", "_wall")
-
-    def __init__(
-        self,
-        sign: Callable[[dict[str, Any]], Any],
-        claims: dict[str, Any],
-        fields: dict[str, str],
-        entropy: Callable[[int], bytes],
-        wall: Callable[[], float],
-    ) -> None:
-        self._sign = sign
-        self._claims = claims
-        self._fields = fields
-        self._entropy = entropy
-        self._wall = wall
-
-    def question(self) -> tuple[Callable[[Any], Any], Any]:
-        """The signature, over claims of its own."""
-        at = int(self._wall())
-        own = {"jti": self._entropy(16).hex(), "iat": at, "exp": at + _ASSERTION_LIFETIME}
-        return self._sign, {**self._claims, **own}
-
-    def told(self, request: HTTPRequest, answer: Any) -> None:
-        """It goes into the body."""
-        if not isinstance(answer, str) or not answer:
-            raise ConfigurationError("sign: returned no JWT; it returns a str")
-        fields = {**self._fields, "client_assertion": answer, "client_assertion_type": _ASSERTION}
-        request.body, _ = form_body(fields)
-
-    def apply(self, request: HTTPRequest, now: float) -> None:
-        """All was done when it was told."""
 
 
 class ClientCredentials(OAuth2):
@@ -295,7 +210,7 @@ class RefreshToken(OAuth2):
         self, token_url: str, client_id: str, refresh_token: str, client_secret: str | None = None, **options: Any
     ) -> None:
         super().__init__(token_url, client_id, client_secret, **options)
-        _text(type(self).__name__, "refresh_token", refresh_token)
+        check_text(type(self).__name__, "refresh_token", refresh_token)
         self._first = self.refresh_token = refresh_token
 
     def grant(self) -> Questions:
@@ -341,7 +256,15 @@ class TokenExchange(OAuth2):
         cls = type(self).__name__
         for name, value in (("subject_token", subject_token), ("actor_token", actor_token)):
             if not callable(value) and not (value is None and name == "actor_token"):
-                _text(cls, name, value)
+                check_text(cls, name, value)
+        for name, text in (
+            ("subject_token_type", subject_token_type),
+            ("actor_token_type", actor_token_type),
+            ("resource", resource),
+            ("requested_token_type", requested_token_type),
+        ):
+            if text is not None:
+                check_text(cls, name, text)
         self._subject = subject_token
         self._actor = actor_token
         self.subject_token_type = subject_token_type
@@ -369,12 +292,6 @@ class TokenExchange(OAuth2):
         tokens = [each if isinstance(each, str) else "" for each in (self._subject, self._actor)]
         hashes = [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
         return [_EXCHANGE, *hashes, self.resource or "", self.requested_token_type or ""]
-
-
-def basic_credentials(client_id: str, client_secret: str) -> str:
-    """An Authorization header of a client: both halves are form-encoded first. Source: RFC 6749 2.3.1."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def _resolved(token: str | Callable[[], Any]) -> Generator[tuple[Callable[[Any], Any], Any], Any, str]:
@@ -415,15 +332,6 @@ def _loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _text(cls: str, name: str, value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{cls}.{name}: must be a str that is not empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError(f"{cls}.{name}: is not text in UTF-8") from None
 
 
 def _joined(cls: str, scopes: object) -> str:

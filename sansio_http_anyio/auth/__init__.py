@@ -3,7 +3,13 @@
 from .base import AnyAuth, AuthHandler, Prepared, RequestSigner
 from .handlers import APIKeyAuth, BasicAuth, BearerAuth, DigestAuth
 from .netrc import NetrcAuth
-from .oauth2 import OAuth2ClientCredentials, OAuth2Options, OAuth2RefreshToken, OAuth2TokenExchange
+from .oauth2 import (
+    OAuth2ClientCredentials,
+    OAuth2ExchangeOptions,
+    OAuth2Options,
+    OAuth2RefreshToken,
+    OAuth2TokenExchange,
+)
 
 __all__ = [
     "APIKeyAuth",
@@ -14,6 +20,7 @@ __all__ = [
     "DigestAuth",
     "NetrcAuth",
     "OAuth2ClientCredentials",
+    "OAuth2ExchangeOptions",
     "OAuth2Options",
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",

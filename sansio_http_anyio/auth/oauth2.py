@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
-from sansio_http import ClientCredentials, ConfigurationError, RefreshToken, RetryPolicy, TokenExchange, TokenStore
+from sansio_http import (
+    ClientAuth,
+    ClientCredentials,
+    ConfigurationError,
+    RefreshToken,
+    RetryPolicy,
+    TokenExchange,
+    TokenStore,
+)
 
 from .base import Prepared
 
@@ -37,7 +45,7 @@ class OAuth2Options(TypedDict, total=False):
     scopes: str | Sequence[str]
     audience: str | None
     extra: Mapping[str, str] | None
-    client_auth: str
+    client_auth: ClientAuth
     private_key: str | bytes | None
     key_id: str | None
     algorithm: str | None
@@ -48,6 +56,25 @@ class OAuth2Options(TypedDict, total=False):
     attempt_timeout: float | None
     retry: RetryPolicy | None
     store: TokenStore | None
+
+
+class OAuth2ExchangeOptions(OAuth2Options, total=False):
+    """What a token exchange can be told beside.
+
+    Keys:
+        subject_token_type: by the names of RFC 8693 3; by default an access token's.
+        resource: where the token will be used, as a URL.
+        requested_token_type: what is asked for; by default what the endpoint thinks best.
+        actor_token: of who acts on the subject's behalf; or a function that returns it, which may be a coroutine
+            function.
+        actor_token_type: of that; by default an access token's.
+    """
+
+    subject_token_type: str
+    resource: str | None
+    requested_token_type: str | None
+    actor_token: str | Callable[[], str | Awaitable[str]] | None
+    actor_token_type: str
 
 
 class OAuth2ClientCredentials(ClientCredentials, Prepared):
@@ -110,12 +137,7 @@ class OAuth2TokenExchange(TokenExchange, Prepared):
         client_id: of this program.
         subject_token: of whom the new token speaks; or a function that returns it, which may be a coroutine function.
         client_secret: unless ``client_auth`` needs none.
-        subject_token_type: by the names of RFC 8693 3.
-        resource: where the token will be used, as a URL.
-        requested_token_type: what is asked for; None for what the endpoint thinks best.
-        actor_token: of who acts on the subject's behalf; or a function that returns it.
-        actor_token_type: of that.
-        options: see :class:`OAuth2Options`.
+        options: see :class:`OAuth2ExchangeOptions` and :class:`OAuth2Options`.
 
     Raises:
         ConfigurationError: names the argument and what is allowed; the message shows no secret.
@@ -127,27 +149,10 @@ class OAuth2TokenExchange(TokenExchange, Prepared):
         client_id: str,
         subject_token: str | Callable[[], str | Awaitable[str]],
         client_secret: str | None = None,
-        *,
-        subject_token_type: str = "urn:ietf:params:oauth:token-type:access_token",
-        resource: str | None = None,
-        requested_token_type: str | None = None,
-        actor_token: str | Callable[[], str | Awaitable[str]] | None = None,
-        actor_token_type: str = "urn:ietf:params:oauth:token-type:access_token",
-        **options: Unpack[OAuth2Options],
+        **options: Unpack[OAuth2ExchangeOptions],
     ) -> None:
         secret, others = _signed(type(self).__name__, client_secret, options)
-        super().__init__(
-            token_url,
-            client_id,
-            subject_token,
-            secret,
-            subject_token_type=subject_token_type,
-            resource=resource,
-            requested_token_type=requested_token_type,
-            actor_token=actor_token,
-            actor_token_type=actor_token_type,
-            **others,
-        )
+        super().__init__(token_url, client_id, subject_token, secret, **others)
 
 
 def _signed(cls: str, secret: str | None, options: OAuth2Options) -> tuple[str | None, dict[str, Any]]:
