@@ -35,7 +35,10 @@ def one_line(error: BaseException) -> str:
 
 
 class HTTPClientError(Exception):
-    """The root of the tree: ``except HTTPClientError`` catches whatever a call of ours can raise.
+    """The root of the tree: ``except HTTPClientError`` catches whatever we raise.
+
+    What code of the user's raises in the middle of a call (a function that returns a token, a signer, a middleware, the
+    iterator of a body) comes out of it as it is.
 
     Attributes:
         attempts: every try of the call so far, oldest first (see :class:`~sansio_http.Attempt`); empty where the

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .admission import CLOSED, Admission
-from .auth import Unsigned
+from .auth import Unsigned, signature
 from .exceptions import (
     AttemptTimeoutError,
     ConnectionLostError,
@@ -19,7 +19,6 @@ from .exceptions import (
     HTTPRequestError,
     TotalTimeoutError,
 )
-from .headers import Headers
 from .ledger import Ledger, error_for
 from .models import HTTPRequest, HTTPResponse, Outcome
 from .notes import Challenged, Redirected, Resent, SendEnded, Waited
@@ -60,6 +59,7 @@ class Exchange(Admission):
     """
 
     __slots__ = (
+        "_awaited",
         "_base",
         "_began",
         "_deadline",
@@ -87,6 +87,7 @@ class Exchange(Admission):
 
     # Set when something goes out, or has to wait.
     wake: float
+    _awaited: str  # what the story waits for
     _deadline: float | None  # of the send that is out
     _began: float  # when it went out
     _send_id: int  # of the send that went out last
@@ -131,7 +132,7 @@ class Exchange(Admission):
                 self._go_on(None, now)
         while self.stage == WANTING:
             if self._parked:
-                if (refusal := self._refusal(now)) is not None:
+                if (refusal := self._refusal("while it waited for", self._awaited, now)) is not None:
                     self._refuse(refusal)
                     return None
                 self._go_on(None, now)
@@ -146,9 +147,10 @@ class Exchange(Admission):
         if question is None:
             return None
         self._question = None
+        self._awaited = question.what
         if isinstance(question, Errand):
             return self._errand_out(question.order)
-        if question.early and (refusal := self._refusal(now)) is not None:
+        if question.early and (refusal := self._refusal("before it could ask", question.what, now)) is not None:
             self._refuse(refusal)  # before anybody is asked for anything
             return None
         self.id = self._ledger.last_id = self._ledger.last_id + 1
@@ -179,14 +181,12 @@ class Exchange(Admission):
             if self._errand:
                 self._errand = False
                 if deadline is not None and now >= deadline:
-                    self._refuse(
-                        error_for(TotalTimeoutError, "the call's time ran out while a token was got", self.request)
-                    )
+                    self._refuse(self._too_late("while it waited for", self._awaited))
                 else:
                     self._go_on(outcome, now)
             elif isinstance(outcome, BaseException):
                 late = deadline is not None and now >= deadline
-                total = self._or_total(outcome, deadline) if late else outcome
+                total = self._or_total(outcome, deadline, f" while it waited for {self._awaited}") if late else outcome
                 self.refused, self.final = total is not outcome, total is outcome
                 self._end(total)
             elif self._resend:
@@ -243,7 +243,7 @@ class Exchange(Admission):
             if (ask := self._ledger.policies.ask_limiter) is None:
                 self.stage = WANTING
             else:
-                self.stage, self._question, self._resend = ASKING, Question(ask, 1), True
+                self.stage, self._question, self._resend = ASKING, Question(ask, 1, "the rate limiter"), True
             return
         try:
             self.settle(outcome, now)
@@ -260,12 +260,15 @@ class Exchange(Admission):
             self._story.close()
         self.abandon(now)
 
-    def _refusal(self, now: float) -> HTTPClientError | None:
+    def _refusal(self, when: str, what: str, now: float) -> HTTPClientError | None:
         """Why nobody should be asked for anything any more, if there is a reason."""
         deadline = self._ledger.deadline
         if deadline is not None and now >= deadline:
-            return error_for(TotalTimeoutError, "the call's time ran out before a question", self.request)
+            return self._too_late(when, what)
         return self.look(now)
+
+    def _too_late(self, when: str, what: str) -> TotalTimeoutError:
+        return error_for(TotalTimeoutError, f"the call's time ran out {when} {what}", self.request)
 
     def _go_on(self, answer: Any, now: float) -> None:
         """Give the story what it waited for, and take up what it wants next."""
@@ -280,7 +283,7 @@ class Exchange(Admission):
             if isinstance(wanted, Park):
                 deadline = self._ledger.deadline
                 self.wake = wanted.until if deadline is None else min(wanted.until, deadline)
-                self.stage, self._parked = WANTING, True
+                self.stage, self._parked, self._awaited = WANTING, True, wanted.what
                 return
             wanted.check()  # hooks had their way with it
         except StopIteration as end:
@@ -316,7 +319,7 @@ class Exchange(Admission):
         if signer is not None:
             wall = policies.wall
             assert wall is not None  # a bundle with a signer has one
-            for name, value in Headers(signer.sign(Unsigned.of(request, wall()))).pairs():
+            for name, value in signature(signer, Unsigned.of(request, wall())).pairs():
                 request.headers[name] = value
         return request
 
@@ -372,10 +375,10 @@ class Exchange(Admission):
         self.refused = True
         self._end(error)
 
-    def _or_total(self, outcome: BaseException, deadline: float | None) -> BaseException:
+    def _or_total(self, outcome: BaseException, deadline: float | None, when: str = "") -> BaseException:
         """The outcome; the call's own timeout where the driver gave up at the call's deadline."""
         if type(outcome) is AttemptTimeoutError and deadline is not None and deadline == self._ledger.deadline:
-            return error_for(TotalTimeoutError, "the call's time ran out", self.request, outcome)
+            return error_for(TotalTimeoutError, f"the call's time ran out{when}", self.request, outcome)
         return outcome
 
     def _is_stale_connection(self, outcome: BaseException) -> bool:

@@ -10,7 +10,15 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from .auth import OAuth2, Questions, Token
-from .exceptions import HTTPRequestError, HTTPTimeoutError, RateLimitError, RetryExhaustedError, one_line
+from .exceptions import (
+    AttemptTimeoutError,
+    HTTPRequestError,
+    HTTPTimeoutError,
+    RateLimitError,
+    RetryExhaustedError,
+    TokenError,
+    one_line,
+)
 from .models import HTTPRequest, HTTPResponse
 from .policies import Policies
 from .retry import RetryPolicy
@@ -125,7 +133,7 @@ class Refresh:
         source, wall = self._source, self._policies.wall
         store = source.store
         if store is not None:
-            kept = yield from self._ask(store.get, source.key)
+            kept = yield from self._ask(store.get, source.key, "its store")
             if isinstance(kept, Token) and self._use(kept):
                 return
         asked_at = self._now
@@ -135,7 +143,7 @@ class Refresh:
         if store is not None:
             ends = None if lifetime is None or wall is None else wall() + lifetime - (self._now - asked_at)
             token = Token(access_token, ends, source.refresh_token)
-            yield from self._ask(lambda token: store.set(source.key, token), token)
+            yield from self._ask(lambda token: store.set(source.key, token), token, "its store")
         source.take(access_token, lifetime, asked_at)  # not before it is kept: a store that fails is to be heard of
 
     def _use(self, kept: Token) -> bool:
@@ -203,19 +211,24 @@ class Refresh:
         try:
             question = next(questions)
             while True:
-                question = questions.send((yield from self._ask(*question)))
+                question = questions.send((yield from self._ask(*question, self._source.asked)))
         except StopIteration as end:
             fields: dict[str, str] = end.value
             return fields
 
-    def _ask(self, target: Callable[[Any], Any], value: Any) -> Generator[Ask, Any, Any]:
-        """What something of the user's returns.
+    def _ask(self, target: Callable[[Any], Any], value: Any, what: str) -> Generator[Ask, Any, Any]:
+        """What something of the user's, which is called ``what``, returns.
 
         Raises:
+            TokenError: it did not, in all the time there is.
             Exception: whatever it raised.
         """
         self._last_id += 1
         answer = yield Ask(self._last_id, target, value, self.deadline)
+        if type(answer) is AttemptTimeoutError and self._now >= self.deadline:
+            source = self._source
+            message = f"{source.wanted} could not be had in {source.timeout:.3g} s: {what} did not answer"
+            raise TokenError(message, reason="timeout") from answer
         if isinstance(answer, BaseException):
             raise answer
         return answer

@@ -25,23 +25,35 @@ RECHECK = 1.0
 
 
 class Question(NamedTuple):
-    """Something of the user's that a story wants called; ``early`` if it comes before the send."""
+    """Something of the user's that a story wants called.
+
+    Args:
+        target, value: see :class:`~.step.Ask`.
+        what: it is, for messages.
+        early: it comes before the send.
+    """
 
     target: Callable[[Any], Any]
     value: Any
+    what: str
     early: bool = True
 
 
 class Errand(NamedTuple):
-    """An order of a call within this one: it needs no place. The story is given what came back."""
+    """An order of a call within this one, which is there to get ``what``: it needs no place.
+
+    The story is given what came back.
+    """
 
     order: Send | Ask
+    what: str
 
 
 class Park(NamedTuple):
-    """Wait until then, or until woken."""
+    """Wait for ``what`` until then, or until woken."""
 
     until: float
+    what: str
 
 
 Story = Generator[HTTPRequest | Question | Errand | Park, Any, HTTPResponse]
@@ -84,17 +96,18 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
         if cookies is not None:
             add_cookies(sent, cookies)
         for hook in policies.hooks:
-            sent = _or_same((yield Question(hook.process_request, sent)), sent)
+            sent = _or_same((yield Question(hook.process_request, sent, "a middleware")), sent)
         if at_home := is_home(sent.url, home):
             if policies.ask_auth is not None:
-                sent = _or_same((yield Question(policies.ask_auth, sent)), sent)
+                name = _name(policies.ask_auth)
+                sent = _or_same((yield Question(policies.ask_auth, sent, name)), sent, name)
             for auth in policies.active:
                 if auth.source is not None:
                     yield from obtain(auth.source, row, ledger)
                 if (question := auth.question()) is not None:
-                    auth.told(sent, (yield Question(*question)))
+                    auth.told(sent, (yield Question(*question, auth.asked)))
         if policies.ask_limiter is not None:
-            yield Question(policies.ask_limiter, 1)
+            yield Question(policies.ask_limiter, 1, "the rate limiter")
 
         while (answer := (yield sent)) is None:  # a token ran out in a queue
             for source in [auth.source for auth in policies.active if auth.source is not None]:
@@ -106,7 +119,7 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
             keep_cookies(response, signed.url, cookies, policies.wall)
         for hook in reversed(policies.hooks):
             process = partial(hook.process_response, request=signed)
-            response = _or_same((yield Question(process, response, early=False)), response)
+            response = _or_same((yield Question(process, response, "a middleware", early=False)), response)
         if at_home and policies.active:
             again = [auth.heard(signed, response, answers, row.now) for auth in policies.active]
             if any(again) and (request.body is None or request.body.replayable):
@@ -144,15 +157,15 @@ def obtain(source: Any, row: Teller, ledger: Ledger) -> Generator[Errand | Park,
                 refresh = Refresh(source, ledger.policies, ledger.nest, row.now)
                 background = ledger.policies.background
                 if background is None or not background(refresh):
-                    yield from _lead(refresh, row, ledger)
+                    yield from _lead(refresh, source.wanted, row, ledger)
             else:
                 source.wait(ledger)
-                yield Park(row.now + RECHECK)
+                yield Park(row.now + RECHECK, source.wanted)
     finally:
         ledger.nudge(source.leave(ledger))
 
 
-def _lead(refresh: Refresh, row: Teller, ledger: Ledger) -> Generator[Errand | Park, Any, None]:
+def _lead(refresh: Refresh, what: str, row: Teller, ledger: Ledger) -> Generator[Errand | Park, Any, None]:
     """Drive a refresh, in the midst of this story."""
     step = Step()
     try:
@@ -161,23 +174,28 @@ def _lead(refresh: Refresh, row: Teller, ledger: Ledger) -> Generator[Errand | P
             event: Event = Woke()
             if step.send:
                 (order,) = step.send
-                event = Ended(order.id, (yield Errand(order)))
+                event = Ended(order.id, (yield Errand(order, what)))
             else:
                 assert step.wake_at is not None
-                yield Park(step.wake_at)
+                yield Park(step.wake_at, what)
             step = refresh.handle(event, row.now)
     finally:
         ledger.nudges += step.nudge + refresh.close(row.now).nudge
 
 
-def _or_same(answer: T | None, given: T) -> T:
+def _name(target: Callable[[Any], Any]) -> str:
+    """What a function is called by who wrote it."""
+    return str(getattr(target, "__qualname__", type(target).__name__)).rpartition("<locals>.")[2]
+
+
+def _or_same(answer: T | None, given: T, whose: str = "a hook") -> T:
     """What a hook gave back, or what it was given where it gave nothing."""
     if answer is None:
         return given
     for kind in (HTTPRequest, HTTPResponse):
         if isinstance(given, kind) and not isinstance(answer, kind):
             name = type(answer).__name__
-            raise ConfigurationError(f"a hook gave back a {name}; allowed is an {kind.__name__}, or None")
+            raise ConfigurationError(f"{whose} gave back a {name}; allowed is an {kind.__name__}, or None")
     return answer
 
 

@@ -223,7 +223,9 @@ def _endpoint(scheme: str, authority: str) -> tuple[str, str, int]:
     if scheme not in _PORTS:
         raise ValueError("is not http or https")
     if "@" in authority:
-        raise ValueError("has a user name or password, which do not belong in a URL (use BasicAuth)")
+        raise ValueError(
+            "has a user name or password, which do not belong in a URL (give auth=BasicAuth(user, password))"
+        )
     match = _AUTHORITY(authority)
     port = int(match[2] or _PORTS[scheme]) if match else 0
     if match is None or not 0 < port < 65536:

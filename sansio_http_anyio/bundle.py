@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 import time
@@ -150,10 +151,14 @@ def _auth(auth: AnyAuth) -> dict[str, Any]:
         if isinstance(part, AuthHandler) and type(part).prepare_request is not Prepared.prepare_request:
             asked.append(part)
         elif isinstance(part, type) or not (_can(part, "apply") or _can(part, "sign")):
-            raise _wrong(
-                "auth", part, "BearerAuth, BasicAuth, ..., an AuthHandler or a RequestSigner, or a list of them"
-            )
+            raise _no_auth(auth, part)
         elif not _can(part, "apply"):
+            if inspect.iscoroutinefunction(part.sign):
+                kind = type(part).__name__
+                raise ConfigurationError(
+                    f"auth: {kind}.sign is a coroutine function, and nothing is awaited so late; what has to be belongs"
+                    " into an AuthHandler"
+                )
             signers.append(part)
         elif not isinstance(part, NoAuth):
             written.append(cast("Auth", part))
@@ -168,6 +173,18 @@ def _auth(auth: AnyAuth) -> dict[str, Any]:
     }
 
 
+def _no_auth(auth: object, part: object) -> ConfigurationError:
+    """What is wrong with a part of ``auth`` that is none, and what may have been meant."""
+    if isinstance(part, type):
+        arguments = "" if part is NoAuth else "..."
+        return _wrong("auth", part, f"an instance, {part.__name__}({arguments})")
+    if isinstance(auth, tuple) and len(auth) == 2 and all(isinstance(each, str) for each in auth):
+        return ConfigurationError("auth: a tuple of two str is not allowed; give BasicAuth(user, password)")
+    if isinstance(part, str):
+        return _wrong("auth", part, "BearerAuth(token), APIKeyAuth(key), BasicAuth(user, password), ...")
+    return _wrong("auth", part, "BearerAuth, BasicAuth, ..., an AuthHandler or a RequestSigner, or a list of them")
+
+
 def _can(part: object, method: str) -> bool:
     return callable(getattr(part, method, None))
 
@@ -177,9 +194,18 @@ def _in_turn(handlers: Sequence[AuthHandler]) -> Any:
 
     async def prepare_request(request: HTTPRequest) -> HTTPRequest:
         for handler in handlers:
-            request = cast("HTTPRequest | None", await handler.prepare_request(request)) or request
+            found: object = handler.prepare_request(request)
+            found = await found if inspect.isawaitable(found) else found
+            if isinstance(found, HTTPRequest):
+                request = found
+            elif found is not None:
+                kind = type(found).__name__
+                raise ConfigurationError(
+                    f"{type(handler).__name__}.prepare_request gave back a {kind}; allowed is an HTTPRequest, or None"
+                )
         return request
 
+    prepare_request.__qualname__ = ", ".join(f"{type(handler).__name__}.prepare_request" for handler in handlers)
     return prepare_request
 
 

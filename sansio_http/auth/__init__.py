@@ -7,7 +7,7 @@ from .bearer import Bearer
 from .client_auth import ClientAuth
 from .digest import Digest
 from .oauth2 import ClientCredentials, OAuth2, Questions, RefreshToken, TokenExchange
-from .signer import Signer, Unsigned
+from .signer import Signer, Unsigned, signature
 from .tokens import Token, TokenSource, TokenStore
 
 __all__ = [
@@ -31,4 +31,5 @@ __all__ = [
     "TokenStore",
     "Unsigned",
     "active_parts",
+    "signature",
 ]

@@ -15,6 +15,17 @@ Location = Literal["header", "query", "cookie"]
 
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+").fullmatch  # RFC 6265 4.1.1
 
+_NAMES = {
+    "header": "the name of a header has letters, digits and -, or others of RFC 9110 5.6.2",
+    "query": "it is not text in UTF-8",
+    "cookie": "the name of a cookie has letters, digits and -, or others of RFC 6265 4.1.1",
+}
+_KEYS = {
+    "header": "may not be in a header (RFC 9110 5.5)",
+    "query": "is not text in UTF-8",
+    "cookie": "may not be in a cookie (RFC 6265 4.1.1)",
+}
+
 _NOT_FOR_KEYS = frozenset({"content-length", "host", "transfer-encoding"})
 
 
@@ -27,7 +38,7 @@ class APIKey(Secret):
         location: ``header``, ``query`` or ``cookie``.
 
     Raises:
-        ConfigurationError: a value cannot be sent there. The message does not show the key.
+        ConfigurationError: names the value that cannot be sent there. The message does not show the key.
     """
 
     __slots__ = ("_key", "location", "name")
@@ -44,18 +55,18 @@ class APIKey(Secret):
             raise ConfigurationError(f"{cls}.name: {name!r} is not allowed; it is a str that is not empty")
         if location == "header" and name.lower() in _NOT_FOR_KEYS:
             raise ConfigurationError(f"{cls}.name: {name!r} is not allowed; that header is about the message itself")
-        try:
-            if location == "query":
-                add_params("", [(name, key)])
-            else:
-                Headers({name: key})
-        except ValueError:
-            raise ConfigurationError(f"{cls}: the name {name!r} or the key cannot be sent in a {location}") from None
-        if location == "cookie" and not _COOKIE_VALUE(key):
-            raise ConfigurationError(f"{cls}.key: has a character that may not be in a cookie (RFC 6265 4.1.1)")
+        if not _can_be_sent(location, name, "x"):
+            raise ConfigurationError(f"{cls}.name: {name!r} is not allowed; {_NAMES[location]}")
+        if not _can_be_sent(location, "x", key):
+            raise ConfigurationError(f"{cls}.key: has a character that {_KEYS[location]}")
         self._key = key
         self.name = name
         self.location = location
+
+    @property
+    def writes(self) -> str:  # type: ignore[override]
+        """The header, parameter or cookie."""
+        return f"header {self.name.lower()}" if self.location == "header" else f"{self.location} {self.name}"
 
     def apply(self, request: HTTPRequest, now: float) -> None:
         """Set the header, add the query parameter, or add the cookie beside those that are there."""
@@ -69,3 +80,14 @@ class APIKey(Secret):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***, name={self.name!r}, location={self.location!r})"
+
+
+def _can_be_sent(location: Location, name: str, value: str) -> bool:
+    try:
+        if location == "query":
+            add_params("", [(name, value)])
+        else:
+            Headers({name: value})
+    except ValueError:
+        return False
+    return location != "cookie" or _COOKIE_VALUE(value) is not None

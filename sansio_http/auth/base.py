@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ..exceptions import ConfigurationError
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Auth(Protocol):
     """Credentials that are at hand, and how they go onto a request.
 
-    What must be awaited first is not an ``Auth``: the call asks the driver for it (``Policies.ask_auth``).
+    What must be awaited first is not an ``Auth``: the call asks the driver for it (``Policies.ask_auth``). One that has
+    a str ``writes``, such as ``header x-api-key``, is not put beside another that writes the same.
     """
 
     def apply(self, request: HTTPRequest, now: float) -> None:
@@ -27,9 +28,15 @@ class Auth(Protocol):
 
 
 class Secret:
-    """Holds a credential: it has no pickle, which would outlive the process and may be read by others."""
+    """Holds a credential: it has no pickle, which would outlive the process and may be read by others.
+
+    Attributes:
+        writes: where it puts it, so that two do not write the same; empty where that is not known.
+    """
 
     __slots__ = ()
+
+    writes: str = ""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -51,6 +58,11 @@ class ActiveAuth(Secret):
 
     active: bool = True
     source: TokenSource | None = None
+
+    @property
+    def asked(self) -> str:
+        """What :meth:`question` is put to, for messages."""
+        return f"{type(self).__name__}'s function"
 
     def apply(self, request: HTTPRequest, now: float) -> None:
         """Write the credentials onto ``request``, if there are any yet."""
@@ -100,7 +112,8 @@ class AuthChain(Secret):
         parts: one or more.
 
     Raises:
-        ConfigurationError: there is none, or one is not an authentication.
+        ConfigurationError: there is none, one is not an authentication, or two write the same header, parameter or
+            cookie, of which a server would see one.
     """
 
     __slots__ = ("parts",)
@@ -112,6 +125,7 @@ class AuthChain(Secret):
                 raise ConfigurationError(f"AuthChain.parts: {kind} is not allowed; each has a method apply")
         if not parts:
             raise ConfigurationError("AuthChain.parts: give one or more")
+        check_apart(parts)
         self.parts = tuple(sorted(parts, key=lambda part: getattr(part, "covers_url", False)))
 
     def apply(self, request: HTTPRequest, now: float) -> None:
@@ -123,8 +137,30 @@ class AuthChain(Secret):
         return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
 
 
+def check_apart(parts: Iterable[Auth]) -> None:
+    """Refuses two that write the same.
+
+    Raises:
+        ConfigurationError: names both.
+    """
+    first: dict[str, str] = {}
+    for part in _flat(parts):
+        what, name = getattr(part, "writes", ""), type(part).__name__
+        if what and what in first:
+            both = f"{first[what]} and {name}" if first[what] != name else f"two {name}"
+            raise ConfigurationError(f"auth: {both} write the same, {what}; a request has it once")
+        first[what] = name
+
+
+def _flat(parts: Iterable[Auth]) -> Iterator[Auth]:
+    for part in parts:
+        if isinstance(part, AuthChain):
+            yield from _flat(part.parts)
+        else:
+            yield part
+
+
 def active_parts(auth: object) -> tuple[ActiveAuth, ...]:
     """Those of an authentication's parts that take part in an attempt."""
-    if isinstance(auth, AuthChain):
-        return tuple(each for part in auth.parts for each in active_parts(part))
-    return (auth,) if isinstance(auth, ActiveAuth) and auth.active else ()
+    parts = _flat(auth.parts) if isinstance(auth, AuthChain) else (auth,)
+    return tuple(part for part in parts if isinstance(part, ActiveAuth) and part.active)

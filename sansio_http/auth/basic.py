@@ -25,6 +25,8 @@ class Basic(Secret):
 
     __slots__ = ("_value",)
 
+    writes = "header authorization"
+
     def __init__(self, username: str, password: str) -> None:
         cls = type(self).__name__
         for name, value in (("username", username), ("password", password)):

@@ -27,6 +27,8 @@ class Bearer(ActiveAuth):
 
     __slots__ = ("_get", "_value", "active")
 
+    writes = "header authorization"
+
     def __init__(self, token: str | Callable[[], Any]) -> None:
         self.active = callable(token)
         self._get: Callable[[], Any] | None = cast("Callable[[], Any]", token) if self.active else None

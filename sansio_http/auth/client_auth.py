@@ -102,6 +102,8 @@ class Assertion(ActiveAuth):
 
     __slots__ = ("_claims", "_entropy", "_fields", "_sign", "_wall")
 
+    asked = "the function that signs"
+
     def __init__(
         self,
         sign: Callable[[dict[str, Any]], Any],

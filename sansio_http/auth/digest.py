@@ -82,6 +82,7 @@ class Digest(ActiveAuth):
     __slots__ = ("_entropy", "_nonces", "_password", "_spent", "_username")
 
     covers_url = True
+    writes = "header authorization"
 
     def __init__(self, username: str, password: str, *, entropy: Callable[[int], bytes]) -> None:
         cls = type(self).__name__

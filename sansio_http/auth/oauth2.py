@@ -101,6 +101,11 @@ class OAuth2(TokenSource, ABC):
         parts = (self._grant(), self.token_url, self._client.client_id, self.scopes, self.audience, self._extra)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def wanted(self) -> str:
+        """What whoever waits for a token waits for, in words."""
+        return f"a token of {redact(self.token_url)}"
+
     def request(self, fields: dict[str, str], timeout: float) -> HTTPRequest:
         """The token request. What it lacks is added to ``fields``, which are the grant's."""
         if self.scopes:

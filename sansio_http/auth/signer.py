@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
+from ..exceptions import ConfigurationError, InvalidRequestError
 from ..headers import Headers, HeadersLike
 from ..models import HTTPRequest
 
@@ -45,6 +46,23 @@ class Signer(Protocol):
             message: the request, after limiter and circuit breaker have let it through; each send is signed anew.
         """
         ...
+
+
+def signature(signer: Signer, message: Unsigned) -> Headers:
+    """What ``signer`` adds to ``message``.
+
+    Raises:
+        ConfigurationError: it gave back something else than headers, or headers that cannot be sent.
+        Exception: whatever it raised.
+    """
+    found: object = signer.sign(message)
+    whose = f"{type(signer).__name__}.sign"
+    if found is None or isinstance(found, str | bytes):
+        raise ConfigurationError(f"{whose}: returned {type(found).__name__}; it returns the headers to add, a mapping")
+    try:
+        return Headers(cast("HeadersLike", found))
+    except InvalidRequestError as error:
+        raise ConfigurationError(f"{whose}: what it returned cannot be sent: {error}") from None
 
 
 def _of_nothing(algorithm: str) -> bytes:

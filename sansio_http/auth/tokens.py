@@ -105,6 +105,8 @@ class TokenSource(ActiveAuth):
         "timeout",
     )
 
+    writes = "header authorization"
+
     def __init__(
         self,
         *,

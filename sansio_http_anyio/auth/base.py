@@ -14,7 +14,8 @@ class AuthHandler(ABC):
     """Puts credentials onto requests. Subclass it where getting them has to await something.
 
     A client awaits ``prepare_request`` for each send, before the request queues for anything, and holds nothing
-    meanwhile. The credentials go to the origin of the client's ``base_url`` only.
+    meanwhile. The credentials go to the origin of the client's ``base_url`` only. A 401 is the answer, and does not ask
+    again; what is raised in it ends the call and comes out as it is.
     """
 
     @abstractmethod
@@ -44,6 +45,8 @@ class RequestSigner(ABC):
     @abstractmethod
     def sign(self, message: Unsigned) -> HeadersLike:
         """The headers that the signature adds, or replaces. Nothing changes the request after that.
+
+        It is not awaited; what it raises ends the call and comes out as it is.
 
         Args:
             message: the request as it goes out, after rate limiter and circuit breaker have let it through.

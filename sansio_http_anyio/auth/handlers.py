@@ -15,7 +15,8 @@ class BearerAuth(Bearer, Prepared):
 
     Args:
         token: letters, digits and ``- . _ ~ + /``, then any number of ``=``; or a function that returns one, which may
-            be a coroutine function. It is called for each send, before that queues for anything: cache what is dear.
+            be a coroutine function. It is called for each send, before that queues for anything: cache what is dear. A
+            401 does not call it again, and what it raises comes out of the call as it is.
 
     Raises:
         ConfigurationError: the token has other characters.

@@ -24,6 +24,8 @@ class NetrcAuth(Prepared):
         ConfigurationError: it cannot be read, or not understood. The message shows nothing of what is in it.
     """
 
+    writes = "header authorization"
+
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         file = Path(os.environ.get("NETRC") or "~/.netrc" if path is None else path).expanduser()
         try:

@@ -57,7 +57,7 @@ CONFIGURATIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: AsyncHTTPClient(BASE, {"timeout": 1}), "config: dict is not allowed; it is a ClientConfig"),  # type: ignore[arg-type]
     (lambda: AsyncHTTPClient(BASE, auth="token"), "auth: str is not allowed; it is BearerAuth"),  # type: ignore[arg-type]
     (lambda: AsyncHTTPClient(BASE, auth=BearerAuth), "auth: the class BearerAuth is not allowed"),  # type: ignore[arg-type]
-    (lambda: AsyncHTTPClient(BASE, auth=("user", "pass")), "auth: str is not allowed"),  # type: ignore[arg-type]
+    (lambda: AsyncHTTPClient(BASE, auth=("user", "pass")), "auth: a tuple of two str is not allowed"),  # type: ignore[arg-type]
     (lambda: AsyncHTTPClient(BASE, rate_limiter=10), "rate_limiter: int is not allowed"),  # type: ignore[arg-type]
     (
         lambda: AsyncHTTPClient(BASE, rate_limiter=TokenBucketRateLimiter),  # type: ignore[arg-type]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from sansio_http import (
+    Ask,
+    AttemptTimeoutError,
     BodyEnded,
     Circuit,
     ClientCredentials,
@@ -584,3 +586,21 @@ def test_a_refresh_waits_between_tries():
     assert refresh.handle(Woke(), 0.5).wake_at == 1.0
     assert refresh.handle(BodyEnded(9), 0.5).wake_at == 1.0
     assert len(refresh.handle(Woke(), 1.0).send) == 1
+
+
+def test_what_does_not_answer_in_time_ends_the_refresh_by_name():
+    for gave_up_at, reason, text in (
+        (30.0, "timeout", "https://login/token could not be had in 30 s: its store did"),
+        (9, "callable", "AttemptTimeoutError was raised"),
+    ):
+        desk = Desk()
+        world = World(client(store=Store()), background=desk)
+        call = world.call(at=0)
+        world.run(0.1)
+        refresh = desk.refreshes[0]
+        (order,) = refresh.start(0.0).send
+        assert isinstance(order, Ask) and order.deadline == 30
+        for waiter in refresh.handle(Ended(order.id, AttemptTimeoutError("late")), gave_up_at).nudge:
+            waiter.wake()
+        world.run()
+        assert isinstance(call.outcome, TokenError) and call.outcome.reason == reason and text in str(call.outcome)

@@ -8,7 +8,6 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 
-from sansio_http import HeadersLike
 from sansio_http_anyio import (
     APIKeyAuth,
     AsyncHTTPClient,
@@ -18,6 +17,7 @@ from sansio_http_anyio import (
     ClientConfig,
     ConfigurationError,
     DigestAuth,
+    HeadersLike,
     HTTPRequest,
     NetrcAuth,
     NoAuth,
@@ -47,6 +47,13 @@ class Signature(RequestSigner):
 
     def sign(self, message: Unsigned) -> HeadersLike:
         return {"X-Signature": f"{message.method} {message.url.partition('?')[2]}"}
+
+
+class Late(RequestSigner):
+    """Wants to be awaited."""
+
+    async def sign(self, message: Unsigned) -> HeadersLike:  # type: ignore[override]
+        return {}
 
 
 async def seen(client: AsyncHTTPClient, **options: Any) -> dict[str, str]:
@@ -117,9 +124,9 @@ async def test_a_list_goes_onto_the_request_as_a_whole(server: MockServer) -> No
     }
 
 
-async def test_a_handler_in_a_list_may_return_nothing(server: MockServer) -> None:
+async def test_a_handler_in_a_list_may_return_nothing_and_need_not_be_awaited(server: MockServer) -> None:
     class Nothing(AuthHandler):
-        async def prepare_request(self, request: HTTPRequest) -> Any:
+        def prepare_request(self, request: HTTPRequest) -> Any:
             return None
 
     async with AsyncHTTPClient(server.url, auth=[Nothing(), Vault()]) as client:
@@ -139,15 +146,86 @@ async def test_no_credentials_for_one_request(auth: Any, server: MockServer) -> 
     [
         ([], r"nothing is in the list; NoAuth\(\) sends no credentials"),
         ([Signature(), Signature()], "2 signers; a request has one"),
-        (["canary"], "str is not allowed"),
-        (("canary", "canary"), "str is not allowed"),
-        (BearerAuth, "the class BearerAuth is not allowed"),
+        (["canary"], r"str is not allowed; it is BearerAuth\(token\), "),
+        (("canary", "canary"), r"a tuple of two str is not allowed; give BasicAuth\(user, password\)"),
+        (("canary", "canary", "canary"), "str is not allowed; it is BearerAuth"),
+        ({"canary": "canary"}, "dict is not allowed; it is BearerAuth, BasicAuth, "),
+        (BearerAuth, r"the class BearerAuth is not allowed; it is an instance, BearerAuth\(\.\.\.\)"),
+        (NoAuth, r"the class NoAuth is not allowed; it is an instance, NoAuth\(\)"),
+        ([BearerAuth("a"), BearerAuth("b")], "two BearerAuth write the same, header authorization; a request has it"),
+        ([BasicAuth("a", "b"), APIKeyAuth("k"), DigestAuth("a", "b")], "BasicAuth and DigestAuth write the same, head"),
+        (Late(), "Late.sign is a coroutine function, .* an AuthHandler"),
     ],
 )
 def test_what_is_no_auth(auth: Any, what: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"^auth: {what}") as caught:
         AsyncHTTPClient("http://h", auth=auth)
     assert "canary" not in str(caught.value)
+
+
+async def test_the_auth_of_one_request_is_refused_in_the_same_words(server: MockServer) -> None:
+    async with AsyncHTTPClient(server.url) as client:
+        with pytest.raises(ConfigurationError, match=r"^auth: a tuple of two str .* give BasicAuth\(user, password\)"):
+            await client.get("/x", auth=("user", "canary"))
+        with pytest.raises(ConfigurationError, match=r"^auth: two BearerAuth write the same"):
+            await client.get("/x", auth=[BearerAuth("canary"), BearerAuth("canary")])
+    assert server.connections == 0
+
+
+async def test_a_list_may_say_different_things_in_one_place(server: MockServer) -> None:
+    auth = [
+        APIKeyAuth("1", name="A"),
+        APIKeyAuth("2", name="B"),
+        *(APIKeyAuth(name, name=name, location="cookie") for name in ("a", "A")),
+        *(APIKeyAuth(name, name=name, location="query") for name in ("a", "A")),
+    ]
+    async with AsyncHTTPClient(server.url, auth=auth) as client:
+        echo = (await client.get("/echo")).json_data
+    assert (echo["headers"]["a"], echo["headers"]["b"], echo["headers"]["cookie"]) == ("1", "2", "a=a; A=A")
+    assert echo["query"] == {"a": "a", "A": "A"}
+
+
+@pytest.mark.parametrize("url", ["https://us3r:canary@h", "https://canary@h/v1", "https://us3r:c%40nary:canary@h:1/x"])
+def test_a_password_in_the_base_url_is_not_shown_and_has_a_place(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^base_url: .*give auth=BasicAuth\(user, password\)") as caught:
+        AsyncHTTPClient(url)
+    for secret in ("us3r", "canary", "nary"):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [
+        (None, "returned NoneType; it returns the headers to add, a mapping"),
+        ("canary", "returned str; it returns"),
+        (7, "what it returned cannot be sent: headers: must be a mapping or .* pairs, not int"),
+        ({"A": "canary\n"}, "what it returned cannot be sent: headers.'A'.: the value"),
+    ],
+)
+async def test_a_signer_that_returns_no_headers_is_named(returned: Any, what: str, server: MockServer) -> None:
+    class Odd(RequestSigner):
+        def sign(self, message: Unsigned) -> HeadersLike:
+            found: HeadersLike = returned
+            return found
+
+    async with AsyncHTTPClient(server.url, auth=Odd()) as client:
+        with pytest.raises(ConfigurationError, match=rf"^Odd\.sign: {what}") as caught:
+            await client.get("/x")
+    assert "canary" not in str(caught.value) and server.connections == 0
+
+
+@pytest.mark.parametrize("beside", [[], [Vault()]])
+async def test_a_handler_that_gives_back_something_else_is_named(beside: list[Any], server: MockServer) -> None:
+    class Odd(AuthHandler):
+        async def prepare_request(self, request: HTTPRequest) -> Any:
+            return "canary"
+
+    async with AsyncHTTPClient(server.url, auth=[Odd(), *beside]) as client:
+        with pytest.raises(
+            ConfigurationError, match=r"^Odd\.prepare_request gave back a str; allowed is an HTTPRequest"
+        ):
+            await client.get("/x")
+    assert server.connections == 0
 
 
 # netrc

@@ -87,6 +87,7 @@ def test_a_location_that_there_is_not():
 @pytest.mark.parametrize(
     ("location", "name", "key"),
     [
+        ("header", "X-Key", "s3cr3t\x7f"),
         ("header", "X-Key", "s3cr3t\r\nX: y"),
         ("header", "X-Key", "s3cr3t\0"),
         ("header", "X-Key", "s3cr3t\u20ac"),
@@ -99,12 +100,12 @@ def test_a_location_that_there_is_not():
     ],
 )
 def test_what_cannot_be_sent_is_refused_when_it_is_built_and_not_shown(location, name, key):
-    with pytest.raises(
-        ConfigurationError, match=rf"^APIKey: the name .* or the key cannot be sent in a {location}$"
-    ) as e:
+    fine = {"header": "X-Key", "query": "key", "cookie": "n"}[location]
+    what = "key: has a character that" if name == fine else "name: .+ is not allowed; (the name of a|it is not text)"
+    with pytest.raises(ConfigurationError, match=rf"^APIKey\.{what}") as e:
         APIKey(key, name=name, location=location)
     assert "s3cr3t" not in str(e.value)
-    assert e.value.__suppress_context__
+    assert e.value.__context__ is None
 
 
 @pytest.mark.parametrize("key", ["s3cr3t;", "s3cr3t,", 's3cr3t"', "s3cr3t\\", "s3cr3t a", "s3cr3t\xe4"])

@@ -118,3 +118,36 @@ def test_a_credential_has_no_pickle_and_no_telling_repr(secret):
     with pytest.raises(TypeError, match="holds a credential, which is not pickled") as caught:
         pickle.dumps(secret)
     assert "canary" not in repr(secret) + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "what"),
+    [
+        ([Bearer("canary"), Bearer("canary")], "two Bearer write the same, header authorization"),
+        ([Bearer(str), Basic("canary", "canary")], "Bearer and Basic write the same, header authorization"),
+        (
+            [AuthChain([APIKey("k"), Digest("u", "canary", entropy=bytes)]), ClientCredentials("https://h/", "i", "s")],
+            "Digest and ClientCredentials write the same, header authorization",
+        ),
+        ([APIKey("k", name="authorization"), Bearer("canary")], "APIKey and Bearer write the same, header author"),
+        ([APIKey("k"), APIKey("canary", name="x-api-key")], "two APIKey write the same, header x-api-key"),
+        ([APIKey("k", name="a", location="query")] * 2, "two APIKey write the same, query a"),
+        ([APIKey("k", name="a", location="cookie")] * 2, "two APIKey write the same, cookie a"),
+    ],
+)
+def test_two_that_write_the_same_are_refused_by_name(parts, what):
+    with pytest.raises(ConfigurationError, match=rf"^auth: {what}") as caught:
+        AuthChain(parts)
+    assert "canary" not in str(caught.value)
+
+
+def test_two_that_write_different_things_go_together():
+    class Stamp:
+        def apply(self, request: HTTPRequest, now: float) -> None:
+            request.headers.add("X-Stamp", "1")
+
+    parts = [APIKey(name, name=name, location=location) for location in ("header", "query", "cookie") for name in "ab"]  # type: ignore[arg-type]
+    call = ask(AuthChain([*parts, NoAuth(), NoAuth(), Stamp(), Stamp()]))
+    request = call.sends[0].request
+    assert request.url == f"{URL}?a=a&b=b" and request.headers["Cookie"] == "a=a; b=b"
+    assert (request.headers["a"], request.headers["b"], request.headers["X-Stamp"]) == ("a", "b", "1, 1")

@@ -81,7 +81,7 @@ def test_another_origin_gets_no_signature():
     assert ["signature" in send.request.headers for send in call.sends] == [True, False]
 
 
-@pytest.mark.parametrize("bad", [{"A": "b\n"}, 7, {"A B": "c"}])
+@pytest.mark.parametrize("bad", [{"A": "b\n"}, 7, {"A B": "c"}, None, "A: b"])
 def test_what_cannot_be_sent_ends_the_call_and_nothing_is_kept(bad):
     class Bad:
         def sign(self, message: Unsigned) -> Any:
@@ -89,7 +89,9 @@ def test_what_cannot_be_sent_ends_the_call_and_nothing_is_kept(bad):
 
     circuit, limiter, slots = Circuit(), TokenBucket(1, 1), Concurrency(1)
     call = ask(Bad(), policies={"circuit": circuit, "limiter": limiter, "slots": slots})
-    assert isinstance(call.outcome, ValueError) and call.sends == []
+    assert (
+        isinstance(call.outcome, ConfigurationError) and str(call.outcome).startswith("Bad.sign: ") and call.sends == []
+    )
     assert slots.in_use == 0 and limiter.take(0.0) is not None
 
 
