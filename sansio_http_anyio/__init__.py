@@ -148,7 +148,7 @@ from .serializers import MsgspecSerializer, OrjsonSerializer
 from .streaming import ResponseStream, StreamedResponse
 from .transport import HttpcoreTransport, PooledTransport, Transport
 from .typed import validated
-from .uploads import Content, FileContent, Files
+from .uploads import BytesIterable, Content, Data, FileContent, Files
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -170,6 +170,7 @@ __all__ = [
     "BearerAuth",
     "Body",
     "BodyRead",
+    "BytesIterable",
     "CallEnded",
     "CallWindow",
     "CertificateError",
@@ -196,6 +197,7 @@ __all__ = [
     "CookieJar",
     "CookieStore",
     "Cubic",
+    "Data",
     "Decision",
     "DigestAuth",
     "ExponentialBackoff",

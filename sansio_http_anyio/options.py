@@ -17,7 +17,7 @@ from sansio_http import (
 )
 
 from .auth import AnyAuth
-from .uploads import Content, Files
+from .uploads import Data, Files
 
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*|\"[!#-+\--:<-\[\]-~]*\"").fullmatch
@@ -53,7 +53,7 @@ class RequestOptions(TypedDict, total=False):
     headers: HeadersLike | None
     cookies: Mapping[str, str] | None
     json: Any
-    data: QueryParams | Content | None
+    data: Data | None
     files: Files | None
     content_type: str | None
     timeout: float | None

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from mimetypes import MimeTypes
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sansio_http import (
     PART_END,
@@ -29,22 +29,37 @@ from sansio_http import (
 
 from .sources import BinaryFile, Joined, Once, Pieces, Reader, Source
 
-Content = (
+_ButIterables = (
     bytes
     | bytearray
     | memoryview
     | str
     | BinaryFile
-    | Iterable[bytes]
     | AsyncIterable[bytes]
     | Callable[[], Iterable[bytes] | AsyncIterable[bytes]]
     | Body
 )
+
+Content = _ButIterables | Iterable[bytes]
 """What a body, or a file in a form, can be made of.
 
 A file was opened in binary mode, and is sent from where it stands. An iterator can be sent once. What makes a new
 iterator each time (a function without arguments, or an iterable that is no iterator) can be sent again.
 """
+
+
+class BytesIterable(Protocol):
+    """An iterable of bytes that has a hash, and so is no dict and no list: those are forms.
+
+    Were it a plain ``Iterable[bytes]``, mypy could not tell of ``{"a": 1, "b": ["x"]}`` what it is to be.
+    """
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def __hash__(self) -> int: ...
+
+
+Data = QueryParams | _ButIterables | Iterator[bytes] | BytesIterable
+"""What ``data`` takes: the fields of a form, as a mapping or as pairs; or content as it is."""
 
 FileContent = (
     Content

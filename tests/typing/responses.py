@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, assert_type
+from typing import Any, BinaryIO, assert_type
 
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from sansio_http_anyio import AsyncHTTPClient, CookieJar, HTTPResponse, OrjsonSerializer, validated
+from sansio_http_anyio import AsyncHTTPClient, Body, CookieJar, HTTPResponse, OrjsonSerializer, validated
 
 
 class User(BaseModel):
@@ -51,9 +52,48 @@ async def untyped(client: AsyncHTTPClient) -> User | None:
     return user
 
 
+class Chunks:
+    """Makes a new iterator each time."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"piece"
+
+
+def pieces() -> Iterator[bytes]:
+    """A body, piece by piece."""
+    yield b"piece"
+
+
+async def later() -> AsyncIterator[bytes]:
+    """The same, with pauses."""
+    yield b"piece"
+
+
+async def forms(client: AsyncHTTPClient, some: dict[str, str], more: Mapping[str, int | None], any: Any) -> None:
+    """Mappings and pairs, of one kind of value or several."""
+    await client.post("/x", data={"a": 1, "b": ["x", None]})
+    await client.post("/x", data={"a": 1, "b": "x", "c": None, "d": True, "e": 1.5})
+    await client.post("/x", data=[("a", 1), ("a", "x"), ("b", None)])
+    await client.post("/x", data=(("a", 1), ("a", "x")))
+    await client.post("/x", data={})
+    await client.post("/x", data=some)
+    await client.post("/x", data=more)
+    await client.post("/x", data=any)
+    await client.post("/x", files={"f": [b"a", b"b"]}, data={"a": 1, "b": ["x", None]})
+    await client.get("/x", params={"a": 1, "b": ["x", None]})
+
+
 async def bodies(client: AsyncHTTPClient, file: BinaryIO) -> None:
     """What goes up."""
-    await client.post("/x", data={"a": 1, "b": 2})
+    await client.post("/x", data="text")
+    await client.post("/x", data=bytearray(b"bytes"))
+    await client.post("/x", data=Body.of(b"bytes"))
+    await client.post("/x", data=pieces())
+    await client.post("/x", data=pieces)
+    await client.post("/x", data=later())
+    await client.post("/x", data=later)
+    await client.post("/x", data=Chunks())
+    await client.post("/x", data=(b"piece" for _ in range(2)))
     await client.post("/x", data=b"bytes", content_type="image/png")
     await client.post("/x", data=file)
     await client.post("/x", files={"f": file, "g": ("name.txt", b"content", "text/plain")}, data={"a": "1"})
