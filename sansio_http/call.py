@@ -308,7 +308,7 @@ class Call:
             if verdict is None:
                 if policies.learning and isinstance(outcome, HTTPResponse):
                     self._teach(outcome, now)
-                self._record(outcome, None, None, now)
+                self._record(outcome, "not_replayable" if row.unanswered else None, None, now)
                 self._finish(outcome, now, winner=row)
                 return
             self._last, self._verdict = outcome, verdict

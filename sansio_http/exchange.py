@@ -56,6 +56,7 @@ class Exchange(Admission):
         moved: a redirect has turned the request into one of another method.
         now: on the call's clock, while the story is being told.
         signed: the request as it went out last, with its credentials.
+        unanswered: a 401 could have been answered, but for a body that is gone.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Exchange(Admission):
         "sent",
         "signed",
         "stage",
+        "unanswered",
         "wake",
     )
 
@@ -104,7 +106,7 @@ class Exchange(Admission):
         self.attempt = attempt
         self.stage = NEW
         self.outcome: Outcome | None = None
-        self.refused = self.final = False
+        self.refused = self.final = self.unanswered = False
         self.first: float | None = None
         self.sent = False
         self.moved = False

@@ -137,7 +137,8 @@ class Attempt(NamedTuple):
         sends: requests that went on the wire for it (a 401 answered and a redirect followed are sends of one attempt).
         status_code: of its answer; None where it ended in an error.
         error: one line on the error; None where it was answered.
-        reason: why it was retried, or why no retry followed; None where nothing asked for one.
+        reason: why it was retried, or why no retry followed; None where nothing asked for one. ``not_replayable`` also
+            where a 401 could have been answered, but for a body that can be sent only once.
         delay: seconds waited before the next attempt; None where none followed.
     """
 

@@ -65,10 +65,12 @@ class Teller(Protocol):
     Attributes:
         now: on the call's clock.
         signed: the request as it went out last, with its credentials.
+        unanswered: a 401 could have been answered, but for a body that is gone.
     """
 
     now: float
     signed: HTTPRequest
+    unanswered: bool
 
     def redirected(self, response: HTTPResponse, following: HTTPRequest) -> None:
         """A redirect is followed."""
@@ -122,10 +124,12 @@ def tell(row: Teller, ledger: Ledger, request: HTTPRequest, home: str) -> Story:
             response = _or_same((yield Question(process, response, "a middleware", early=False)), response)
         if at_home and policies.active:
             again = [auth.heard(signed, response, answers, row.now) for auth in policies.active]
-            if any(again) and (request.body is None or request.body.replayable):
-                answers += 1
-                row.anew(request)
-                continue
+            if any(again):
+                if request.body is None or request.body.replayable:
+                    answers += 1
+                    row.anew(request)
+                    continue
+                row.unanswered = True
         # What follows is built from the request without credentials: they cannot travel on by accident.
         following = policies.redirects.follow(request, response, seen) if policies.redirects is not None else None
         if following is None:

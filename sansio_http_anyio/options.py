@@ -40,7 +40,8 @@ class RequestOptions(TypedDict, total=False):
             ``(filename, content, media type, headers)`` as far as they are given.
         content_type: of the body, in the place of the one it has by itself.
         timeout: seconds for this call in the place of the client's; ``math.inf`` for no limit.
-        auth: credentials in the place of the client's; :class:`NoAuth` for none.
+        auth: credentials in the place of the client's; :class:`NoAuth` for none. They go to the origin of ``base_url``;
+            or, where ``allow_absolute_urls`` lets the URL name another, to that.
         follow_redirects: in the place of the client's.
         policies: decide about this call in the place of the client's; the client's slots stay.
         idempotent: True vouches that the server may receive this request twice, whatever its method.

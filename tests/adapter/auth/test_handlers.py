@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,25 @@ async def test_a_digest_and_a_stale_nonce(server: MockServer) -> None:
             counts.append((await client.get("/digest")).attempts[0].sends)
     assert counts == [2, 1, 2, 1]
     assert await DigestAuth("u", "p").prepare_request(request := HTTPRequest("GET", "http://h/")) is request
+
+
+async def test_a_body_of_one_time_says_why_its_challenge_was_not_answered(server: MockServer) -> None:
+    def answer(request: Received) -> Reply:
+        if "authorization" in request.headers:
+            return Reply(201)
+        return Reply(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
+
+    def pieces() -> Iterator[bytes]:
+        yield b"piece"
+
+    server.on("/up", answer)
+    async with AsyncHTTPClient(server.url, auth=DigestAuth("user", "secret")) as client:
+        response = await client.post("/up", data=pieces())
+        assert (response.status_code, response.attempts[0].reason) == (401, "not_replayable")
+        assert "its body cannot be sent again" in response.describe()
+        assert (await client.post("/up", data=pieces())).status_code == 201  # the proof goes along from now on
+    async with AsyncHTTPClient(server.url, auth=DigestAuth("user", "secret")) as client:
+        assert (await client.post("/up", data=pieces)).status_code == 201  # a function makes it anew
 
 
 # Several, and none

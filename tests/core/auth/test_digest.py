@@ -323,6 +323,8 @@ def test_a_body_that_is_gone_is_not_sent_again():
     body = Body(object(), None, "once")
     call = ask(challenge(), Reply(200), method="POST", body=body)
     assert call.response.status_code == 401 and len(call.sends) == 1
+    assert call.response.attempts[0].reason == "not_replayable"
+    assert "401; no other follows (not_replayable, its body cannot be sent again)" in call.response.describe()
     call = ask(challenge(qop="auth-int"), Reply(200), method="POST", body=Body(object(), None, "yes"))
     assert call.response.status_code == 401 and len(call.sends) == 1  # its hash cannot be had
 
