@@ -19,11 +19,14 @@ from sansio_http_anyio import (
     BearerAuth,
     CircuitBreaker,
     ClientConfig,
+    DigestAuth,
     HTTPClientError,
     HTTPRequest,
     LoggingMiddleware,
     MetricsMiddleware,
+    RequestSigner,
     TokenBucketRateLimiter,
+    Unsigned,
 )
 from tests.fixtures.mock_server import MockServer, Reply
 
@@ -32,12 +35,26 @@ pytestmark = pytest.mark.anyio
 SECRET = "ca" + "nary"  # tracebacks show lines of this file, where it may not stand as it is
 BASE64 = "Y2" + "FuYXJ5"
 
+
+class Signature(RequestSigner):
+    """Makes a signature out of what is secret."""
+
+    def sign(self, message: Unsigned) -> dict[str, str]:
+        return {"X-Signature": SECRET}
+
+    def __repr__(self) -> str:
+        return "Signature()"
+
+
 AUTHS = (
     BearerAuth(SECRET),
     BasicAuth(SECRET, SECRET),
     APIKeyAuth(SECRET),
     APIKeyAuth(SECRET, location="query"),
     APIKeyAuth(SECRET, location="cookie"),
+    BearerAuth(lambda: SECRET),
+    DigestAuth(SECRET, SECRET),
+    [Signature(), APIKeyAuth(SECRET)],
 )
 EVERYWHERE: dict[str, Any] = {
     "params": {"token": SECRET},
@@ -71,6 +88,8 @@ def leaky(server: MockServer) -> MockServer:
     server.on("/no-http", Reply(raw=(secret + b"\r\n\r\n",)))
     server.on("/bad-header", Reply(raw=(b"HTTP/1.1 200 OK\r\nSet Cookie: " + secret + b"\r\n\r\n",)))
     server.on("/bad-chunk", Reply(raw=(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", secret, b"\r\n")))
+    server.on("/digest", Reply(401, headers={"WWW-Authenticate": f'Digest realm="{SECRET}", nonce="n"'}))
+    server.on("/unknown", Reply(401, headers={"WWW-Authenticate": f'Digest realm="{SECRET}", nonce="{SECRET}", qop=x'}))
     server.on("/busy", Reply(429, headers={"Retry-After": "0"}))
     server.on("/loop", Reply(302, headers={"Location": f"/loop?token={SECRET}"}))
     server.on("/userinfo", Reply(302, headers={"Location": f"http://{SECRET}:{SECRET}@127.0.0.1/"}))
@@ -79,7 +98,7 @@ def leaky(server: MockServer) -> MockServer:
     return server
 
 
-PATHS = "reset hang cut no-http bad-header bad-chunk busy loop userinfo json text status/500".split()
+PATHS = "reset hang cut no-http bad-header bad-chunk busy loop userinfo json text digest unknown status/500".split()
 
 
 class Witness:
@@ -218,6 +237,8 @@ async def test_pickles(path: str, server: MockServer, leaky: MockServer) -> None
         server.on(f"/{path}", Reply(body=b"\xff{", headers={"Content-Type": "application/json; charset=utf-8"}))
     if path in ("loop", "userinfo"):
         server.on(f"/{path}", Reply(302, headers={"Location": f"/{path}"}))
+    if path in ("digest", "unknown"):
+        server.on(f"/{path}", Reply(401, headers={"WWW-Authenticate": "Digest"}))
     witness = Witness()
     async with AsyncHTTPClient(server.url, CONFIG, AUTHS[0]) as client:
         await witness.watch(lambda: client.post(f"/{path}", **EVERYWHERE))

@@ -55,6 +55,7 @@ PRINTED = {
         """,
     "with_oauth2": r"""
         calls 10 token requests 1
+        by JWT 200
         refused 401 invalid_client
         """,
     "with_oauth2_for_users": r"""

@@ -22,6 +22,7 @@ from sansio_http_anyio import (
     HTTPRequest,
     NetrcAuth,
     NoAuth,
+    OAuth2ClientCredentials,
     PreparedRequest,
     RequestSigner,
     Unsigned,
@@ -105,6 +106,44 @@ async def test_a_digest_and_a_stale_nonce(server: MockServer) -> None:
             counts.append((await client.get("/digest")).attempts[0].sends)
     assert counts == [2, 1, 2, 1]
     assert await DigestAuth("u", "p").prepare_request(request := HTTPRequest("GET", "http://h/")) is request
+
+
+CHALLENGES = [
+    'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256',
+    'Basic realm="r"',
+    'Bearer error="invalid_token"',
+]
+
+
+@pytest.mark.parametrize("stale", ["", ", stale=false"])
+async def test_a_wrong_digest_password_costs_two_requests(stale: str, server: MockServer) -> None:
+    server.on("/digest", Reply(401, headers={"WWW-Authenticate": CHALLENGES[0] + stale}))
+    async with AsyncHTTPClient(server.url, auth=DigestAuth("user", "guess")) as client:
+        for total in (2, 4):
+            response = await client.get("/digest")
+            assert (response.status_code, response.attempts[0].sends) == (401, 2)
+            assert server.count("/digest") == total
+    assert ["authorization" in request.headers for request in server.requests] == [False, True] * 2
+
+
+@pytest.mark.parametrize("kind", ["digest", "oauth2"])
+async def test_a_foreign_challenge_gets_no_answer(kind: str, server: MockServer, other: MockServer) -> None:
+    """By a redirect, and by a URL that names another origin; of whatever scheme the challenge is."""
+    for number, challenge in enumerate(CHALLENGES):
+        server.on(f"/to/{number}", Reply(307, headers={"Location": f"{other.url}/{number}"}))
+        other.on(f"/{number}", Reply(401, headers={"WWW-Authenticate": challenge}))
+    server.on("POST /token", Reply(json={"access_token": "t", "token_type": "Bearer"}))
+    url = f"{server.url}/token"
+    auth = DigestAuth("user", "secret") if kind == "digest" else OAuth2ClientCredentials(url, "id", "secret")
+    config = ClientConfig(follow_redirects=True, allow_absolute_urls=True)
+    async with AsyncHTTPClient(server.url, config, auth) as client:
+        for number in range(len(CHALLENGES)):
+            redirected = await client.get(f"/to/{number}")
+            named = await client.get(f"{other.url}/{number}")
+            assert (redirected.status_code, redirected.attempts[0].sends) == (401, 2)  # the second is the redirect
+            assert (named.status_code, named.attempts[0].sends) == (401, 1)
+    assert other.count() == 2 * len(CHALLENGES)
+    assert not [request for request in other.requests if "authorization" in request.headers]
 
 
 async def test_a_body_of_one_time_says_why_its_challenge_was_not_answered(server: MockServer) -> None:
