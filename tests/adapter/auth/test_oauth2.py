@@ -358,6 +358,9 @@ async def test_a_jwt_by_a_function_of_ones_own() -> None:
             {"client_auth": "client_secret_jwt", "client_secret": "canary", "algorithm": "no"},
             "private_key, algorithm: ",
         ),
+        ({"client_auth": "private_key_jwt", "sign": "canary"}, "sign: str is not allowed; it is a function of claims"),
+        ({"client_secret": "canary", "sign": "canary"}, "sign: str is not allowed; it is a function of claims"),
+        ({"client_secret": "canary", "scopes": 7}, "scopes: must be a str, or"),
         ({"retry": 3, "client_secret": "canary"}, "retry: int is not allowed; it is a RetryPolicy"),
     ],
 )
