@@ -281,11 +281,11 @@ class TokenExchange(OAuth2):
         """``token-exchange``."""
         fields = {
             "grant_type": _EXCHANGE,
-            "subject_token": (yield from _resolved(self._subject)),
+            "subject_token": (yield from self._resolved("subject_token", self._subject)),
             "subject_token_type": self.subject_token_type,
         }
         if self._actor is not None:
-            fields["actor_token"] = yield from _resolved(self._actor)
+            fields["actor_token"] = yield from self._resolved("actor_token", self._actor)
             fields["actor_token_type"] = self.actor_token_type
         if self.resource is not None:
             fields["resource"] = self.resource
@@ -293,20 +293,24 @@ class TokenExchange(OAuth2):
             fields["requested_token_type"] = self.requested_token_type
         return fields
 
+    def _resolved(
+        self, name: str, token: str | Callable[[], Any]
+    ) -> Generator[tuple[Callable[[Any], Any], Any], Any, str]:
+        """A token, or what its function returns."""
+        if isinstance(token, str):
+            return token
+        found = yield (lambda _: token()), None
+        if not isinstance(found, str) or not found:
+            kind = type(found).__name__
+            raise ConfigurationError(
+                f"{type(self).__name__}.{name}: its function returned {kind}; it returns a str that is not empty"
+            )
+        return found
+
     def _grant(self) -> list[str]:
         tokens = [each if isinstance(each, str) else "" for each in (self._subject, self._actor)]
         hashes = [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
         return [_EXCHANGE, *hashes, self.resource or "", self.requested_token_type or ""]
-
-
-def _resolved(token: str | Callable[[], Any]) -> Generator[tuple[Callable[[Any], Any], Any], Any, str]:
-    """A token, or what its function returns."""
-    if isinstance(token, str):
-        return token
-    found = yield (lambda _: token()), None
-    if not isinstance(found, str) or not found:
-        raise ConfigurationError("TokenExchange: the function of a token returned none; it returns a str")
-    return found
 
 
 def _lifetime(value: object) -> float | None:

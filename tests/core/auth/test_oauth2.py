@@ -116,8 +116,12 @@ def test_an_exchange_says_what_is_exchanged():
 
 def test_a_function_that_has_no_subject_token():
     call = ask(TokenExchange(TOKEN_URL, "id", lambda: None, SECRET))
-    assert isinstance(call.outcome, TokenError) and "the function of a token" in str(call.outcome.__cause__)
-    assert call.sends == []
+    assert isinstance(call.outcome, TokenError) and call.sends == []
+    what = "TokenExchange.subject_token: its function returned NoneType; it returns a str that is not empty"
+    assert str(call.outcome.__cause__) == what
+    call = ask(TokenExchange(TOKEN_URL, "id", "subject", SECRET, actor_token=lambda: b"canary"))
+    assert isinstance(call.outcome, TokenError) and call.sends == []
+    assert str(call.outcome.__cause__).startswith("TokenExchange.actor_token: its function returned bytes; it")
 
 
 def test_a_refresh_token_is_not_sent_twice_where_it_may_have_arrived():
