@@ -153,7 +153,7 @@ def _auth(auth: AnyAuth) -> dict[str, Any]:
         elif isinstance(part, type) or not (_can(part, "apply") or _can(part, "sign")):
             raise _no_auth(auth, part)
         elif not _can(part, "apply"):
-            if inspect.iscoroutinefunction(part.sign):
+            if inspect.iscoroutinefunction(cast("Any", part).sign):
                 kind = type(part).__name__
                 raise ConfigurationError(
                     f"auth: {kind}.sign is a coroutine function, and nothing is awaited so late; what has to be belongs"
@@ -178,7 +178,8 @@ def _no_auth(auth: object, part: object) -> ConfigurationError:
     if isinstance(part, type):
         arguments = "" if part is NoAuth else "..."
         return _wrong("auth", part, f"an instance, {part.__name__}({arguments})")
-    if isinstance(auth, tuple) and len(auth) == 2 and all(isinstance(each, str) for each in auth):
+    both = cast("tuple[object, ...]", auth) if isinstance(auth, tuple) else ()
+    if len(both) == 2 and all(isinstance(each, str) for each in both):
         return ConfigurationError("auth: a tuple of two str is not allowed; give BasicAuth(user, password)")
     if isinstance(part, str):
         return _wrong("auth", part, "BearerAuth(token), APIKeyAuth(key), BasicAuth(user, password), ...")

@@ -102,8 +102,6 @@ class Assertion(ActiveAuth):
 
     __slots__ = ("_claims", "_entropy", "_fields", "_sign", "_wall")
 
-    asked = "the function that signs"
-
     def __init__(
         self,
         sign: Callable[[dict[str, Any]], Any],
@@ -117,6 +115,11 @@ class Assertion(ActiveAuth):
         self._fields = fields
         self._entropy = entropy
         self._wall = wall
+
+    @property
+    def asked(self) -> str:
+        """What is called for it."""
+        return "the function that signs"
 
     def question(self) -> tuple[Callable[[Any], Any], Any]:
         """The signature, over claims of its own."""

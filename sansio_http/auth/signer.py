@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from ..exceptions import ConfigurationError, InvalidRequestError
 from ..headers import Headers, HeadersLike
@@ -55,12 +55,12 @@ def signature(signer: Signer, message: Unsigned) -> Headers:
         ConfigurationError: it gave back something else than headers, or headers that cannot be sent.
         Exception: whatever it raised.
     """
-    found: object = signer.sign(message)
+    found: Any = signer.sign(message)
     whose = f"{type(signer).__name__}.sign"
     if found is None or isinstance(found, str | bytes):
         raise ConfigurationError(f"{whose}: returned {type(found).__name__}; it returns the headers to add, a mapping")
     try:
-        return Headers(cast("HeadersLike", found))
+        return Headers(found)
     except InvalidRequestError as error:
         raise ConfigurationError(f"{whose}: what it returned cannot be sent: {error}") from None
 
