@@ -126,7 +126,7 @@ class Exchange(Admission):
             policies, base = self._ledger.policies, self._base
             if policies.plain:
                 self._home = policies.home
-                self._want(base.copy(), now)
+                self._want(base, now)
             else:
                 self._home = policies.home or f"{origin(base.url.partition('?')[0])}/"
                 self.approach(base, now)
@@ -309,12 +309,10 @@ class Exchange(Admission):
     def _sign(self, now: float) -> HTTPRequest:
         """The request as it goes out, with its credentials: each send has a copy of its own, and a signature."""
         policies, request = self._ledger.policies, self.request
-        auth, signer = policies.auth, policies.signer
-        if auth is None and signer is None:
-            return request
-        home = self._home
-        if not (request.url.startswith(home) or is_home(request.url, home)):
-            return request
+        auth, signer, home = policies.auth, policies.signer, self._home
+        at_home = request.url.startswith(home) or is_home(request.url, home)
+        if not at_home or (auth is None and signer is None):
+            return request if request is not self._base else request.copy()  # a caller may keep it, and change it
         request = request.copy()
         if auth is not None:
             auth.apply(request, now)

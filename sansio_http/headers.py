@@ -84,7 +84,8 @@ class Headers(MutableMapping[str, str]):
     __copy__ = copy
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_list(name)
+        key = name.lower()
+        values = [value for found, value in self._items if found.lower() == key]
         if not values:
             raise KeyError(name)
         return values[0] if len(values) == 1 else ", ".join(values)

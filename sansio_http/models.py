@@ -16,6 +16,7 @@ from .fields.problem import ProblemDetails, parse_problem
 from .fields.rate_limit import ServerLimit, parse_rate_limits
 from .fields.retry_after import parse_retry_after
 from .headers import Headers, HeadersLike
+from .json_text import parse_json
 from .query import ParamsStyle, QueryParams
 from .telling import tell_attempts
 from .urls import redact
@@ -211,7 +212,7 @@ class HTTPResponse:
         self.attempts: tuple[Attempt, ...] = ()
         self.history: tuple[HTTPResponse, ...] = ()
         self.elapsed = 0.0
-        self.loads: Callable[[bytes], Any] = json.loads
+        self.loads: Callable[[bytes], Any] = parse_json
         self._json = json_data
 
     @property
@@ -321,7 +322,7 @@ class HTTPResponse:
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         # A pickle outlives the process and may be read by others: the request, with its credentials, stays behind.
         # And what parses JSON may be anything.
-        gone = {"request": None, "body": None, "loads": json.loads}
+        gone = {"request": None, "body": None, "loads": parse_json}
         return None, {name: getattr(self, name) for name in HTTPResponse.__slots__} | gone
 
     def __repr__(self) -> str:

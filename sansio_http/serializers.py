@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from json import JSONEncoder, loads
+from json import JSONEncoder
 from typing import Any, NoReturn, Protocol, runtime_checkable
 from urllib.parse import quote_plus
 
 from .bodies import Body
 from .exceptions import InvalidRequestError
+from .json_text import parse_json
 from .query import QueryParams, urlencode
 
 
@@ -55,7 +56,7 @@ class JSONSerializer:
 
     def loads(self, data: bytes) -> Any:
         """See :class:`Serializer`."""
-        return loads(data)
+        return parse_json(data)
 
 
 _STANDARD = JSONSerializer()

@@ -70,10 +70,11 @@ class Send:
         deadline: when to give up, on the call's clock; None for never.
         stream: True: end at the head of a 2xx, with its body open; else end after the last byte.
         via: the API, or a token endpoint.
+        progress: how far it has come; the transport keeps it true.
         ended: where a transport that can be cancelled in the tick of completion puts the result before it returns it.
     """
 
-    __slots__ = ("_progress", "attempt", "deadline", "ended", "id", "request", "stream", "via")
+    __slots__ = ("attempt", "deadline", "ended", "id", "progress", "request", "stream", "via")
 
     def __init__(
         self, id: int, attempt: int, request: HTTPRequest, deadline: float | None, stream: bool, via: Via = "api"
@@ -84,15 +85,8 @@ class Send:
         self.deadline = deadline
         self.stream = stream
         self.via: Via = via
-        self._progress: Progress | None = None
+        self.progress = Progress()
         self.ended: Ended | None = None
-
-    @property
-    def progress(self) -> Progress:
-        """How far it has come; the transport keeps it true."""
-        if self._progress is None:
-            self._progress = Progress()
-        return self._progress
 
     def error(self, cls: type[E], message: str) -> E:
         """An error of class ``cls`` about this send, as far as it has come."""

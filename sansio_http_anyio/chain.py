@@ -39,6 +39,7 @@ class Chain:
         on_decision: told of what follows from failures.
 
     Attributes:
+        before, after: those that change requests, and those that change responses, in the order in which they do.
         observe: tells the watchers of a note; None where nobody watches.
     """
 
@@ -49,8 +50,8 @@ class Chain:
         clock: Clock,
         on_decision: Callable[[Decision], object] | None = None,
     ) -> None:
-        self._before = [each for each in middlewares if overrides(each, "process_request")]
-        self._after = [each for each in reversed(middlewares) if overrides(each, "process_response")]
+        self.before = [each for each in middlewares if overrides(each, "process_request")]
+        self.after = [each for each in reversed(middlewares) if overrides(each, "process_response")]
         watchers = [each for each in (*middlewares, *hooks) if overrides(each, "on_note")]
         self._watchers: list[tuple[str, Callable[[Note], object]]] = [
             (f"{type(each).__name__}.on_note", each.on_note) for each in watchers
@@ -66,12 +67,10 @@ class Chain:
         Raises:
             TotalTimeoutError: nothing is left.
         """
-        if not self._before:
-            return request
         timeout = request.timeout
         deadline = None if timeout is None else self._clock() + timeout
         with run.until(deadline):
-            for middleware in self._before:
+            for middleware in self.before:
                 answer = await middleware.process_request(request, client)
                 request = _or_given(answer, request, middleware)
             if deadline is None or request.timeout != timeout:
@@ -90,7 +89,7 @@ class Chain:
         """The response to go on with. An open body that does not go on is thrown away."""
         body, kept = response.body, False
         try:
-            for middleware in self._after:
+            for middleware in self.after:
                 answer = await middleware.process_response(response, response.request or request)
                 response = _or_given(answer, response, middleware)
             kept = response.body is body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -46,6 +47,7 @@ from .transport.pooled import PooledTransport
 from .typed import validator
 from .verbs import Verbs
 
+_OPTIONS = RequestOptions.__annotations__.keys()
 _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
@@ -206,9 +208,9 @@ class AsyncHTTPClient(Verbs):
     async def _perform(self, method: str, url: str, stream: bool, options: RequestOptions) -> HTTPResponse:
         """From what a caller says to the answer."""
         self._check_open()
-        if unknown := options.keys() - RequestOptions.__annotations__.keys():
-            allowed = ", ".join(RequestOptions.__annotations__)
-            raise TypeError(f"unexpected keyword argument {min(unknown)!r}; the options of a request are {allowed}")
+        if not options.keys() <= _OPTIONS:
+            unknown, allowed = min(options.keys() - _OPTIONS), ", ".join(RequestOptions.__annotations__)
+            raise TypeError(f"unexpected keyword argument {unknown!r}; the options of a request are {allowed}")
         run = Run(self._clock)
         self._running.add(run)
         source: Source | None = None  # of the body, while it is ours to close
@@ -216,7 +218,8 @@ class AsyncHTTPClient(Verbs):
             request, policies = self._preparation.request(method, url, **options)
             if request.body is not None and isinstance(request.body.source, Source):
                 source = request.body.source
-            request = await self._chain.request(request, self, run)
+            if self._chain.before:
+                request = await self._chain.request(request, self, run)
             live = 1 if policies.hedging is None else _MOST_LIVE
             call = Call(request, policies, stream=stream, listen=self._chain.observe is not None, max_live=live)
             response = await drive(call, self._transport, self._clock, self._chain.observe, run)
@@ -224,7 +227,7 @@ class AsyncHTTPClient(Verbs):
                 response.loads = self._serializer.loads
             if response.body is not None:
                 source = None  # it may still be read, while the answer is
-            return await self._chain.response(response, request)
+            return await self._chain.response(response, request) if self._chain.after else response
         finally:
             self._running.discard(run)
             if source is not None:
@@ -235,7 +238,10 @@ class AsyncHTTPClient(Verbs):
     def _check_open(self) -> None:
         if self._closed:
             raise ClientClosedError("the client is closed")
-        loop = anyio.lowlevel.current_token()
+        try:
+            loop: object = asyncio.get_running_loop()
+        except RuntimeError:  # not asyncio: this one is slower, and knows them all
+            loop = anyio.lowlevel.current_token()
         if self._loop is None:
             self._loop = loop
         elif self._loop != loop:

@@ -89,6 +89,7 @@ async def drive(
         from .racing import race  # which is made of what stands here
 
         return await race(call, transport, clock, observe, run)
+    direct = getattr(transport, "keeps_deadlines", False)
     order: Send | Ask | None = None  # that is out
     body: Any = None  # of the last answer, if it is open: ours until the call is done with it
     sent = 0  # the send that it answers
@@ -113,7 +114,7 @@ async def drive(
             elif isinstance(order, Ask):
                 step = call.handle(await perform_ask(order, run), clock())
             else:
-                ended = await perform_send(order, transport, run, alone=True)
+                ended = await (perform_alone if direct else perform_send)(order, transport, run)
                 if isinstance(ended.outcome, HTTPResponse):
                     body, sent = ended.outcome.body, order.id
                 step = call.handle(ended, clock())
@@ -190,26 +191,30 @@ def relay(step: Step, observe: Observe | None) -> None:
             observe(note)
 
 
-async def perform_send(order: Send, transport: Transport, run: Run, *, alone: bool = False) -> Ended:
+async def perform_alone(order: Send, transport: Transport, run: Run) -> Ended:
+    """:func:`perform_send` without a scope, for a transport that keeps deadlines itself.
+
+    Nobody stops this send but by closing the transport, or by cancelling the task that it is in.
+    """
+    run.check()
+    try:
+        ended = await transport.send(order)
+    except Exception as error:
+        ended = Ended(order.id, error)
+    if isinstance(ended.outcome, BaseException):
+        run.check()
+    return ended
+
+
+async def perform_send(order: Send, transport: Transport, run: Run) -> Ended:
     """Put a request on the wire, until its deadline.
 
     Args:
         order: the request.
         transport: takes it.
         run: for somebody else to stop it.
-        alone: nobody stops this send but by closing the transport, or by cancelling the task that it is in. So one that
-            keeps deadlines itself needs no scope around it.
     """
     ended: Ended | None = None
-    if alone and getattr(transport, "keeps_deadlines", False):
-        run.check()
-        try:
-            ended = await transport.send(order)
-        except Exception as error:
-            ended = Ended(order.id, error)
-        if isinstance(ended.outcome, BaseException):
-            run.check()
-        return ended
     try:
         with run.until(order.deadline):
             try:

@@ -92,6 +92,8 @@ def merged(defaults: QueryParams, params: QueryParams | None) -> QueryParams:
     """
     if params is None:
         params = {}
+        if type(defaults) is dict:  # nearly always, and at a tenth of the price
+            return defaults.copy()
     if isinstance(defaults, Mapping) and isinstance(params, Mapping):
         return {**defaults, **params}
     own = _pairs(params)

@@ -46,12 +46,18 @@ class PooledConnection:
 
 
 class Reuse:
-    """Use this connection. Look first whether its peer has closed it: then say :meth:`PoolScheduler.dead`."""
+    """Use this connection. Look first whether its peer has closed it: then say :meth:`PoolScheduler.dead`.
 
-    __slots__ = ("connection",)
+    Attributes:
+        connection: this one.
+        idle: seconds for which nobody has used it.
+    """
 
-    def __init__(self, connection: PooledConnection) -> None:
+    __slots__ = ("connection", "idle")
+
+    def __init__(self, connection: PooledConnection, idle: float = 0.0) -> None:
         self.connection = connection
+        self.idle = idle
 
 
 class Open:

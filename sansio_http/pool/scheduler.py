@@ -265,9 +265,10 @@ class PoolScheduler:
         if group.free:
             connection, _ = group.free.popitem()
             since = self._idle.pop(connection, None)  # None: others hold it, and it has room
-            if since is None or now - since < self._expiry:
+            idle = 0.0 if since is None else now - since
+            if since is None or idle < self._expiry:
                 self._give(connection, ticket, now)
-                return Reuse(connection)
+                return Reuse(connection, idle)
             evict = connection  # the youngest has expired; its place is as good as a new one
         elif group.count >= self._most_per_key:
             return None

@@ -72,8 +72,8 @@ class Content:
 
     def whole(self, data: bytes) -> bytes:
         """The body, where ``data`` is all that came. It fails as the others do."""
-        if self._decoding is None:
-            self._count(len(data))
+        if self._decoding is None and (self._limit is None or len(data) <= self._limit):
+            self.size = len(data)
             return data
         pieces = list(self.pieces(data))
         self.finish()

@@ -214,7 +214,7 @@ class PooledTransport:
         """The kept connection that was granted, unless the server has ended it; else what the pool says instead."""
         while isinstance(answer, Reuse):
             connection: Connection = answer.connection.wire
-            if not connection.stream.readable():
+            if not connection.stream.readable(answer.idle):
                 return connection
             answer = self._do(self._pool.dead(answer.connection, self._clock()), ticket) or Wait()
         return answer

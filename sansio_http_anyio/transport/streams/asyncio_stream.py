@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from math import inf
 
 import anyio
 
@@ -18,6 +19,10 @@ from .tls_engine import TLSEngine
 
 _MOST_CHUNKS = 2
 """So many unread chunks, and the socket is left alone until they are read."""
+
+_TURN = 0.01
+"""Seconds that a turn of the loop may take before the socket is asked what the loop has missed. To ask costs a tenth of
+a small request, most of it by what the processor forgets in a system call."""
 
 
 class AsyncioStream(SocketStream):
@@ -37,6 +42,12 @@ class AsyncioStream(SocketStream):
         self._loop.add_reader(self._number, self._on_input)
         self._watching = True
         super().__init__(sock, tls)
+
+    def readable(self, idle: float = inf) -> bool:
+        """Whether a read would not wait."""
+        if self._watching and idle < _TURN:
+            return bool(self._chunks or self._ended or self._broken or self._closed)
+        return super().readable()
 
     def _wait_for_input(self) -> asyncio.Future[None]:
         if self._reader is not None and not self._reader.done():

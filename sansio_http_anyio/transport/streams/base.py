@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Protocol
 
 
@@ -46,11 +47,15 @@ class Stream(Protocol):
         """
         ...
 
-    def readable(self) -> bool:
+    def readable(self, idle: float = inf) -> bool:
         """Whether a read would not wait: bytes are there, or the end, or an error.
 
         It asks the socket itself, so it knows what the event loop had no time to notice. A kept connection is dead when
         this is true.
+
+        Args:
+            idle: seconds since something was read. A stream whose event loop watches it all the time need not ask again
+                after a few milliseconds: the loop has not been busy for longer, and would have told.
         """
         ...
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Awaitable
+from math import inf
 
 import anyio.lowlevel
 
@@ -96,7 +97,7 @@ class SocketStream:
             self._eager = 0
             await anyio.lowlevel.checkpoint()
 
-    def readable(self) -> bool:
+    def readable(self, idle: float = inf) -> bool:
         """Whether a read would not wait."""
         if not (self._chunks or self._ended or self._broken or self._closed):
             self._receive()

@@ -425,7 +425,7 @@ class Deaf:
         await anyio.lowlevel.checkpoint()
         return self.answers.pop(0)
 
-    def readable(self) -> bool:
+    def readable(self, idle: float = 0.0) -> bool:
         return False
 
     def close(self) -> None:

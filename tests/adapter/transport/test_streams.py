@@ -318,6 +318,30 @@ async def test_what_came_while_it_was_idle(pair: Pair, what: str, turns: int) ->
         assert not pair.stream.readable()
 
 
+async def test_what_came_after_a_read_just_now_is_known_a_turn_later_at_the_latest(pair: Pair) -> None:
+    """Where the event loop watches the socket it need not be asked, unless the loop was busy."""
+    pair.peer.close()
+    assert pair.stream.readable(idle=1.0)
+    assert pair.stream.readable(idle=0.0)
+
+
+@pytest.mark.parametrize("what", ["bytes", "end", "reset"])
+async def test_a_turn_tells(pair: Pair, what: str) -> None:
+    if what == "bytes":
+        pair.peer.sendall(b"unasked")
+    elif what == "end":
+        pair.peer.close()
+    else:
+        pair.reset_by_peer()
+    await soon(lambda: pair.stream.readable(idle=0.0))
+
+
+async def test_a_quiet_connection_that_was_read_just_now(pair: Pair) -> None:
+    assert not pair.stream.readable(idle=0.0)
+    pair.stream.close()
+    assert pair.stream.readable(idle=0.0)  # good for nothing
+
+
 # Closing
 
 

@@ -56,6 +56,17 @@ def test_the_connection_used_last_is_taken_first():
     assert isinstance(pool.acquire("a", Ticket(), 3.0), Open)
 
 
+def test_it_says_for_how_long_nobody_has_used_it():
+    pool = PoolScheduler(1)
+    connection = opened(pool)[0]
+    pool.release(connection, True, 1.0)
+    answer = pool.acquire("a", Ticket(), 3.5)
+    assert isinstance(answer, Reuse) and answer.idle == 2.5
+    waits(pool)
+    (grant,) = pool.release(connection, True, 4.0)
+    assert isinstance(grant, Grant) and isinstance(grant.answer, Reuse) and grant.answer.idle == 0.0
+
+
 def test_a_key_never_gets_what_is_anothers():
     pool = PoolScheduler()
     pool.release(opened(pool, "a")[0], True, 0.0)
