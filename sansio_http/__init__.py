@@ -162,6 +162,7 @@ from .retry import (
     Rule,
     Stop,
     ThrottlingBudget,
+    may_repeat,
 )
 from .serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
@@ -338,6 +339,7 @@ __all__ = [
     "is_json",
     "join",
     "json_body",
+    "may_repeat",
     "multipart_end",
     "multipart_fields",
     "multipart_head",

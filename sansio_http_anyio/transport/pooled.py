@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from math import inf
 from typing import NamedTuple
 
 import anyio
@@ -37,6 +38,7 @@ from sansio_http import (
     Send,
     Ticket,
     Wait,
+    may_repeat,
     request_head,
     split,
 )
@@ -116,7 +118,9 @@ class PooledTransport:
             return Ended(send.id, error)
         now = self._clock()
         ticket = Ticket()
-        found = self._alive(self._pool.acquire(place.endpoint, ticket, now), ticket)
+        # What is lost on a connection that has just died is sent once more, if the server may receive it twice.
+        sure = request.body is not None or not may_repeat(request)
+        found = self._alive(self._pool.acquire(place.endpoint, ticket, now), ticket, sure)
         # Closing the socket ends whatever waits for it, which is all of a request; but not an iterator of the caller's.
         if (
             isinstance(found, Connection)
@@ -132,7 +136,7 @@ class PooledTransport:
         try:
             with scope:
                 while isinstance(found, Wait):
-                    found = self._alive(await self._turn(ticket, send), ticket)
+                    found = self._alive(await self._turn(ticket, send), ticket, sure)
                 if isinstance(found, Open):
                     found = await self._made(found, place.endpoint, send)
                 has_one = True
@@ -210,11 +214,17 @@ class PooledTransport:
         self._places[scheme, host, port] = place
         return place
 
-    def _alive(self, answer: Reuse | Open | Wait, ticket: Ticket) -> Connection | Open | Wait:
-        """The kept connection that was granted, unless the server has ended it; else what the pool says instead."""
+    def _alive(self, answer: Reuse | Open | Wait, ticket: Ticket, sure: bool) -> Connection | Open | Wait:
+        """The kept connection that was granted, unless the server has ended it; else what the pool says instead.
+
+        Args:
+            answer: of the pool.
+            ticket: which was granted it.
+            sure: ask the socket itself in any case.
+        """
         while isinstance(answer, Reuse):
             connection: Connection = answer.connection.wire
-            if not connection.stream.readable(answer.idle):
+            if not connection.stream.readable(inf if sure else answer.idle):
                 return connection
             answer = self._do(self._pool.dead(answer.connection, self._clock()), ticket) or Wait()
         return answer

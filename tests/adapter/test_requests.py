@@ -523,6 +523,16 @@ async def test_connections_that_the_server_dropped_while_idle_cost_nothing(serve
     assert server.connections == 2
 
 
+async def test_a_connection_dropped_just_now_costs_what_may_be_repeated_a_send_at_most(server: MockServer) -> None:
+    async with AsyncHTTPClient(server.url, ClientConfig(retry_attempts=0)) as client:
+        for _ in range(3):
+            await client.get("/json")
+            server.drop()
+        response = await client.get("/json")
+    assert response.status_code == 200 and response.attempts[0].sends <= 2
+    assert server.connections == 4
+
+
 # Our own policies
 
 
