@@ -60,6 +60,7 @@ from .exceptions import (
     AttemptTimeoutError,
     AuthenticationError,
     CertificateError,
+    ChecksumError,
     CircuitBreakerOpenError,
     ClientClosedError,
     ConfigurationError,
@@ -67,6 +68,7 @@ from .exceptions import (
     ConnectionLostError,
     ConnectTimeoutError,
     DriverError,
+    FileError,
     HTTPClientError,
     HTTPRequestError,
     HTTPResponseError,
@@ -146,6 +148,7 @@ from .rate_limiter import (
     Vegas,
 )
 from .redirects import RedirectPolicy, portable_headers
+from .resuming import Partial, Resumption
 from .retry import (
     Backoff,
     BackoffWait,
@@ -201,6 +204,7 @@ __all__ = [
     "CallWindow",
     "CertificateError",
     "Challenged",
+    "ChecksumError",
     "Circuit",
     "CircuitBreakerOpenError",
     "CircuitChanged",
@@ -227,6 +231,7 @@ __all__ = [
     "Event",
     "ExponentialBackoff",
     "Fate",
+    "FileError",
     "FixedHedging",
     "Gradient2",
     "Grant",
@@ -253,6 +258,7 @@ __all__ = [
     "Open",
     "Outcome",
     "ParamsStyle",
+    "Partial",
     "PathParams",
     "PercentBudget",
     "Permit",
@@ -289,6 +295,7 @@ __all__ = [
     "ResponseParser",
     "ResponseTooLargeError",
     "ResponseValidationError",
+    "Resumption",
     "Retry",
     "RetryBudget",
     "RetryExhaustedError",

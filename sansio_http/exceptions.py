@@ -354,3 +354,21 @@ class ResponseValidationError(HTTPClientError, ValueError):
 
 class ResponseTooLargeError(HTTPRequestError):
     """The response passed a size limit of ours and was dropped."""
+
+
+class ChecksumError(HTTPClientError, ValueError):
+    """All of a file came, and it is not the one that was asked for: its checksum is another. Nothing of it was kept.
+
+    Args:
+        message: what is wrong, in words.
+        expected, actual: the two checksums, in hexadecimal.
+    """
+
+    def __init__(self, message: str, *, expected: str, actual: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class FileError(HTTPClientError, OSError):
+    """A file on our side cannot be read or written: no permission, no space. ``errno`` says which."""

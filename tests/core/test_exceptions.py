@@ -13,6 +13,7 @@ from sansio_http.exceptions import (
     AttemptTimeoutError,
     AuthenticationError,
     CertificateError,
+    ChecksumError,
     CircuitBreakerOpenError,
     ClientClosedError,
     ConfigurationError,
@@ -20,6 +21,7 @@ from sansio_http.exceptions import (
     ConnectionLostError,
     ConnectTimeoutError,
     DriverError,
+    FileError,
     HTTPClientError,
     HTTPRequestError,
     HTTPResponseError,
@@ -76,6 +78,8 @@ PARENTS = {
     ResponseValidationError: (HTTPClientError, ValueError),
     AuthenticationError: (HTTPClientError,),
     TokenError: (AuthenticationError,),
+    ChecksumError: (HTTPClientError, ValueError),
+    FileError: (HTTPClientError, OSError),
 }
 
 
@@ -190,7 +194,14 @@ ATTEMPTS = (
     Attempt(2, 1.1, 0.1, 1, None, "ConnectError", None, None),
 )
 
-OTHERWISE_MADE = (RetryExhaustedError, HTTPResponseError, RateLimitError, ResponseValidationError, TokenError)
+OTHERWISE_MADE = (
+    ChecksumError,
+    HTTPResponseError,
+    RateLimitError,
+    ResponseValidationError,
+    RetryExhaustedError,
+    TokenError,
+)
 ERRORS = [
     *(kind("message") for kind in PARENTS if kind not in OTHERWISE_MADE),
     *(kind("message", method="GET", url="https://h/", phase="send", reused=True) for kind in REQUEST_ERRORS),
@@ -207,6 +218,8 @@ ERRORS = [
     ResponseDecodeError("message", guarded_response()),
     ResponseValidationError("message", guarded_response(), (("[0].id", "not a number"),)),
     TokenError("message", reason="refused", status_code=401, error="invalid_client", retry_after=3),
+    ChecksumError("message", expected="aa", actual="bb"),
+    FileError(28, "file: /big cannot be written: no space"),
 ]
 
 
@@ -227,6 +240,12 @@ def test_none_shows_or_takes_along_a_secret(error):
     shown = [str(error), repr(error), repr(vars(error)), one_line(error)]
     assert not any(SECRET in text for text in shown)
     assert SECRET.encode() not in pickle.dumps(error)
+
+
+def test_a_file_error_is_one_of_the_systems_with_its_number():
+    error = FileError(28, "file: /big cannot be written: no space")
+    assert (error.errno, str(error)) == (28, "[Errno 28] file: /big cannot be written: no space")
+    assert pickle.loads(pickle.dumps(error)).errno == 28
 
 
 def test_without_a_call_there_were_no_attempts():
