@@ -26,6 +26,7 @@ from sansio_http import (
     CallWindow,
     CertificateError,
     Challenged,
+    ChecksumError,
     Circuit,
     CircuitBreakerOpenError,
     CircuitChanged,
@@ -43,6 +44,7 @@ from sansio_http import (
     Cubic,
     Decision,
     ExponentialBackoff,
+    FileError,
     FixedHedging,
     Gradient2,
     Headers,
@@ -131,9 +133,11 @@ from .client import AsyncHTTPClient
 from .config import ClientConfig
 from .connection_fields import UnverifiedTLSWarning
 from .cookies import Cookie, CookieJar
+from .downloading import Download
 from .driver import drive
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
+from .progress import ProgressBar, ProgressCallback
 from .rate_limiter import (
     ClientThrottle,
     CombinedRateLimiter,
@@ -175,6 +179,7 @@ __all__ = [
     "CallWindow",
     "CertificateError",
     "Challenged",
+    "ChecksumError",
     "Circuit",
     "CircuitBreaker",
     "CircuitBreakerOpenError",
@@ -200,8 +205,10 @@ __all__ = [
     "Data",
     "Decision",
     "DigestAuth",
+    "Download",
     "ExponentialBackoff",
     "FileContent",
+    "FileError",
     "Files",
     "FixedHedging",
     "GCRARateLimiter",
@@ -243,6 +250,8 @@ __all__ = [
     "PooledTransport",
     "PreparedRequest",
     "ProblemDetails",
+    "ProgressBar",
+    "ProgressCallback",
     "ProtocolError",
     "QuantileHedging",
     "QuotaBudget",

@@ -42,17 +42,17 @@ from .preparation import Preparation
 from .serializers import STANDARD, serializer_of
 from .sources import Source
 from .streaming import ResponseStream
+from .transfers import Transfers
 from .transport.base import Transport
 from .transport.pooled import PooledTransport
 from .typed import validator
-from .verbs import Verbs
 
 _OPTIONS = RequestOptions.__annotations__.keys()
 _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
 
-class AsyncHTTPClient(Verbs):
+class AsyncHTTPClient(Transfers):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:

@@ -60,12 +60,14 @@ class Reader:
         file: opened in binary mode.
         start: where to begin; None to go on where it stands.
         length: how many bytes; None for all that come.
+        chunk: bytes that are read at a time.
     """
 
-    def __init__(self, file: BinaryFile, start: int | None, length: int | None) -> None:
+    def __init__(self, file: BinaryFile, start: int | None, length: int | None, chunk: int = CHUNK) -> None:
         self._file: Any = file
         self._start = start
         self._left = length
+        self._chunk = chunk
 
     def __aiter__(self) -> Reader:
         return self
@@ -87,7 +89,7 @@ class Reader:
         if self._start is not None:
             self._file.seek(self._start)
             self._start = None
-        chunk = self._file.read(CHUNK if self._left is None else min(CHUNK, self._left))
+        chunk = self._file.read(self._chunk if self._left is None else min(self._chunk, self._left))
         return checked(chunk, "the file") or b""
 
 

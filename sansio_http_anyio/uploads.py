@@ -240,8 +240,13 @@ def _part(boundary: str, name: str, file: Any) -> tuple[bytes, Body]:
         filename, content, content_type, headers = (*several, None, None)[:4]
     body, _ = content_of(content, f"files[{name!r:.80}]")
     if content_type is None and filename is not None:
-        content_type = (_media_types().guess_type(filename)[0] if isinstance(filename, str) else None) or _ANY
+        content_type = media_type_of(filename) if isinstance(filename, str) else _ANY
     return multipart_head(boundary, name, filename, content_type, None if headers is None else Headers(headers)), body
+
+
+def media_type_of(filename: str) -> str:
+    """The media type that goes with a file's name; of bytes where its name says nothing."""
+    return _media_types().guess_type(filename)[0] or _ANY
 
 
 @cache

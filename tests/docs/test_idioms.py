@@ -53,9 +53,10 @@ async def pieces() -> AsyncIterator[bytes]:
     yield b"two"
 
 
-async def run(code: str, client: Any, url: str) -> Any:
+async def run(code: str, client: Any, url: str, path: Path) -> Any:
     """What the last expression of a cell gives; of an error, the status that it is about."""
     names: dict[str, Any] = {
+        "path": path,
         "client": client,
         "url": url,
         "name": "a/b",
@@ -105,12 +106,12 @@ def said(request: Received) -> Any:
     )
 
 
-async def outcome(library: str, code: str, server: MockServer) -> tuple[list[Any], Any]:
+async def outcome(library: str, code: str, server: MockServer, path: Path) -> tuple[list[Any], Any]:
     """What the server was told by one cell, and what it gave."""
     before = len(server.requests)
     if library == "requests":
         with requests.Session() as session:
-            result = await run(code, session, server.url)
+            result = await run(code, session, server.url, path)
     else:
         makers = {
             "httpx2": lambda: httpx2.AsyncClient(base_url=server.url),
@@ -118,28 +119,29 @@ async def outcome(library: str, code: str, server: MockServer) -> tuple[list[Any
         }
         maker: Any = makers.get(library, lambda: aiohttp.ClientSession(server.url))
         async with maker() as client:
-            result = await run(code, client, server.url)
+            result = await run(code, client, server.url, path)
     plain = isinstance(result, str | bytes | int | dict | list | User)
     return [said(request) for request in server.requests[before:]], result if plain else None
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("name", "cells"), ROWS, ids=[f"{number} {name}" for number, (name, _) in enumerate(ROWS)])
-async def test_a_line(name: str, cells: list[str], anyio_backend: str) -> None:
+async def test_a_line(name: str, cells: list[str], anyio_backend: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"from the disk")
     with MockServer() as server, warnings.catch_warnings():
-        ours = await outcome("here", cells[3], server)
+        ours = await outcome("here", cells[3], server, tmp_path / "file")
         assert ours[0], "the server was asked"
         warnings.simplefilter("ignore")  # what the others warn of is theirs
         for library, code in zip(LIBRARIES, cells, strict=True):
             if code == "-" or library == "here" or (library == "aiohttp" and anyio_backend == "trio"):
                 continue
-            theirs = await outcome(library, code, server)
+            theirs = await outcome(library, code, server, tmp_path / "file")
             assert theirs == ours, library
         gc.collect()
 
 
 @pytest.mark.anyio
-async def test_the_clients_are_made_as_it_says(anyio_backend: str) -> None:
+async def test_the_clients_are_made_as_it_says(anyio_backend: str, tmp_path: Path) -> None:
     (line,) = [line for line in PAGE.splitlines() if "AsyncClient(base_url" in line]
     cells = re.findall(r"`([^`]+)`", line)
     assert len(cells) == 4
@@ -147,7 +149,7 @@ async def test_the_clients_are_made_as_it_says(anyio_backend: str) -> None:
         for code in cells:
             if "aiohttp" in code and anyio_backend == "trio":
                 continue
-            client = await run(code, None, server.url)
+            client = await run(code, None, server.url, tmp_path / "file")
             closing = getattr(client, "aclose", None) or client.close
             closed = closing()
             if inspect.isawaitable(closed):

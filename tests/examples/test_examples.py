@@ -68,6 +68,13 @@ PRINTED = {
         signature good
         signature good
         """,
+    "with_files": r"""
+        big\.iso .+ 1\.0/1\.0 MB .+
+        1000000 resumed: True \['transport', None\]
+        \['big\.iso'\]
+        201 \{'bytes': 1000000\}
+        not the file that was wanted: True
+        """,
     "with_retry": r"""
         1 ConnectionLostError: .+ -> transport
         2 503 -> status

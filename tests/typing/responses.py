@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, assert_type
 
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from sansio_http_anyio import AsyncHTTPClient, Body, CookieJar, HTTPResponse, OrjsonSerializer, validated
+from sansio_http_anyio import (
+    AsyncHTTPClient,
+    Body,
+    CookieJar,
+    Download,
+    HTTPResponse,
+    OrjsonSerializer,
+    ProgressBar,
+    ProgressCallback,
+    validated,
+)
 
 
 class User(BaseModel):
@@ -99,6 +110,16 @@ async def bodies(client: AsyncHTTPClient, file: BinaryIO) -> None:
     await client.post("/x", files={"f": file, "g": ("name.txt", b"content", "text/plain")}, data={"a": "1"})
     await client.post("/x", data=lambda: iter([b"piece"]))
     await client.get("/x/{id}", path={"id": 1}, params={"n": [1, 2]}, params_style="comma", cookies={"a": "1"})
+
+
+async def transfers(client: AsyncHTTPClient, progress: ProgressCallback) -> None:
+    """Files, down and up."""
+    done = await client.download("/x/{id}", "x", path={"id": 1}, sha256="0" * 64, progress=progress)
+    assert_type(done, Download)
+    assert_type(done.etag, str | None)
+    with ProgressBar("x") as bar:
+        assert_type(await client.upload("/x", "x", progress=bar), HTTPResponse)
+    assert_type(await client.upload("/x", Path("x"), method="POST", response_type=User), User)
 
 
 def made() -> AsyncHTTPClient:
