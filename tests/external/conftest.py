@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
@@ -87,14 +88,34 @@ def _listens(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(scope="session")
-def httpbin() -> Iterator[str]:
+@contextmanager
+def gunicorn(*options: str | Path) -> Iterator[str]:
     """Httpbin under gunicorn, with threads: its default worker closes every connection."""
     where, port = installed("httpbin"), free_port()
-    gunicorn = where / "venv/bin/gunicorn"
-    options = ["-k", "gthread", "--threads", "8", "--keep-alive", "5", "-b", f"127.0.0.1:{port}"]
-    with running(gunicorn, *options, "httpbin:app", port=port, cwd=where) as url:
+    worker = ["-k", "gthread", "--threads", "8", "--keep-alive", "5", "--graceful-timeout", "1"]
+    command = (where / "venv/bin/gunicorn", *worker, "-b", f"127.0.0.1:{port}", *options)
+    with running(*command, "httpbin:app", port=port, cwd=where) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def httpbin() -> Iterator[str]:
+    """Its URL."""
+    with gunicorn() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def httpbin_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URL of another one that speaks TLS, and whom to trust for that."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    leaf = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    leaf.cert_chain_pems[0].write_to_path(folder / "server.pem")
+    leaf.private_key_pem.write_to_path(folder / "server.key")
+    with gunicorn("--certfile", folder / "server.pem", "--keyfile", folder / "server.key") as url:
+        yield url.replace("http:", "https:"), folder / "authority.pem"
 
 
 @pytest.fixture(scope="session")
