@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import sys
 import zlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -186,30 +188,81 @@ def bomb() -> bytes:
 
 
 BOMB = """
-import resource, sys
+import os, sys
 import anyio
-from sansio_http_anyio import AsyncHTTPClient, ClientConfig, ResponseTooLargeError
+from sansio_http_anyio import AsyncHTTPClient, ClientConfig, HTTPResponseError, ResponseTooLargeError
 
-def rise():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+url, backend, file, digest = sys.argv[1:]
+LIMIT = 1_000_000
+
+def peak():  # not ru_maxrss, which begins with what the parent had
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM:")).split()[1])
+
+async def plain(client, path):
+    await client.get(path)
+
+async def stream(client, path):
+    async with client.stream("GET", path) as response:
+        await response.aread()
+
+async def lines(client, path):
+    async with client.stream("GET", path) as response:
+        async for line in response.iter_lines():
+            pass
+
+async def download(client, path):
+    await client.download(path, file, max_response_size=LIMIT)
 
 async def main():
-    config = ClientConfig(max_response_size=1_000_000, retry_attempts=0)
-    async with AsyncHTTPClient(sys.argv[1], config) as client:
-        await client.get("/small")
-        before = rise()
-        try:
-            await client.get("/")
-        except ResponseTooLargeError:
-            print(rise() - before)
+    bounded = ClientConfig(max_response_size=LIMIT, retry_attempts=0)
+    async with AsyncHTTPClient(url, bounded) as client, AsyncHTTPClient(url, ClientConfig()) as loose:
+        for way in (plain, stream, lines, download):
+            await way(client, "/small")
+        before = peak()
+        for way, which, path in [
+            (plain, client, "/"), (plain, client, "/fails"), (stream, client, "/"), (stream, client, "/fails"),
+            (lines, client, "/"), (download, client, "/"), (download, client, "/fails"), (download, loose, "/"),
+        ]:
+            came = "-"
+            try:
+                await way(which, path)
+            except (HTTPResponseError, ResponseTooLargeError) as error:
+                came = type(error).__name__
+            print(way.__name__, path, came, peak() - before)
+        assert not os.path.exists(file + ".part")
+        done = await loose.download("/large", file, sha256=digest)
+        print("download", "/large", done.size, peak() - before)
 
-anyio.run(main, backend=sys.argv[2])
+anyio.run(main, backend=backend)
 """
 
 
-async def test_a_bomb_takes_no_memory(server: MockServer, anyio_backend_name: str) -> None:
-    """400 MiB in 400 KiB raise the process's memory by at most 20 MiB."""
+async def test_a_bomb_takes_no_memory(server: MockServer, anyio_backend_name: str, tmp_path: Path) -> None:
+    """400 MiB in 400 KiB raise an error, and the process's memory by at most 20 MiB, whatever way they come.
+
+    Nor does a file that is wanted take more.
+    """
+    large = bytes(64 * 1_048_576)
+    server.on("/large", packed(gzip.compress(large, 1)))
     server.on("/", packed(bomb()))
+    server.on("/fails", packed(bomb(), status=400))
     server.on("/small", packed(gzip.compress(b"{}")))
-    done = await anyio.run_process([sys.executable, "-c", BOMB, server.url, anyio_backend_name])
-    assert int(done.stdout) <= 20 * 1024
+    command = [sys.executable, "-c", BOMB, server.url, anyio_backend_name, str(tmp_path / "file")]
+    command.append(hashlib.sha256(large).hexdigest())
+    done = await anyio.run_process(command)
+    found = [line.split() for line in done.stdout.decode().splitlines()]
+    refused = "ResponseTooLargeError"
+    assert [tuple(line[:3]) for line in found] == [
+        ("plain", "/", refused),
+        ("plain", "/fails", refused),
+        ("stream", "/", refused),
+        ("stream", "/fails", "-"),  # its beginning is read, as far as error_body_limit
+        ("lines", "/", refused),
+        ("download", "/", refused),
+        ("download", "/fails", "HTTPResponseError"),
+        ("download", "/", refused),
+        ("download", "/large", str(len(large))),
+    ]
+    rises = [int(line[3]) for line in found]
+    assert rises[-1] > 0 and max(rises) <= 20 * 1024
