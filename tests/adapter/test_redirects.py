@@ -6,12 +6,21 @@ import contextlib
 import pickle
 from typing import Any
 
+import httpcore
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sansio_http import Headers, HTTPResponse, Policies, RedirectPolicy, Send, origin, portable_headers
-from sansio_http_anyio import AsyncHTTPClient, BearerAuth, ClientConfig, ConfigurationError, RedirectError
+from sansio_http_anyio import (
+    AsyncHTTPClient,
+    BearerAuth,
+    ClientConfig,
+    ConfigurationError,
+    HttpcoreTransport,
+    InvalidRequestError,
+    RedirectError,
+)
 from tests.adapter.answering import Answering
 from tests.fixtures.mock_server import MockServer, Reply
 from tests.fixtures.virtual_loop import run_virtual
@@ -135,3 +144,40 @@ def test_no_header_of_any_name_reaches_a_hostile_target(anyio_backend: str, name
         if origin(send.request.url) != "http://h":
             carried = SECRET in [value for _, value in send.request.headers.pairs()]
             assert carried == bool(portable_headers(Headers({name: SECRET})).pairs())
+
+
+# Through a proxy
+
+
+async def test_the_rules_hold_through_a_proxy(server: MockServer) -> None:
+    """To an HTTP proxy a request names its whole URL; the mock server passes for one, and sees what each host would."""
+    here, there = "http://api.example.com/v1", "http://other.example.com"
+    server.on(f"{here}/away", Reply(302, headers={"Location": f"{there}/x"}))
+    server.on(f"{here}/home", Reply(302, headers={"Location": "/v1/x"}))
+    server.on(f"{here}/seen", Reply(303, headers={"Location": f"{there}/x"}))
+    server.on(f"{here}/loop", Reply(302, headers={"Location": "loop"}))
+    server.on(f"{here}/x", Reply(json="here"))
+    server.on(f"{there}/x", Reply(json="there"))
+    headers = {"X-API-Key": SECRET, "X-Request-ID": "7"}
+    config = ClientConfig(follow_redirects=True, redirect_headers={"X-Request-ID"})
+    async with httpcore.AsyncHTTPProxy(server.url) as proxy:
+        transport = HttpcoreTransport(config, pool=proxy)
+        async with AsyncHTTPClient(here, config, BearerAuth(SECRET), headers=headers, transport=transport) as client:
+            assert (await client.get("/away", cookies={"session": SECRET})).json_data == "there"
+            assert (await client.post("/seen", json={"key": SECRET})).json_data == "there"
+            assert (await client.get("/home")).json_data == "here"
+            with pytest.raises(RedirectError, match="a loop"):
+                await client.get("/loop")
+            asked = len(server.requests)
+            for url in (f"{there}/x", "//other.example.com/x", "/../x", "/%2e%2e/x", "http://api.example.com@evil/x"):
+                with pytest.raises(InvalidRequestError, match=r"^url: "):
+                    await client.get(url)
+            assert len(server.requests) == asked
+    for request in server.requests:
+        elsewhere = request.headers["host"] == "other.example.com"
+        assert (SECRET.encode() in request.head) is not elsewhere
+        assert request.headers["x-request-id"] == "7"
+        if elsewhere:
+            assert (request.method, request.body) == ("GET", b"")
+            assert "content-type" not in request.headers
+    assert sum(request.headers["host"] == "other.example.com" for request in server.requests) == 2
