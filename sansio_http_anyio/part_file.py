@@ -20,7 +20,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +35,7 @@ CHUNK = 1_048_576
 HASHED = 16 * CHUNK
 """Bytes whose digest is made in one go: a cancelled download waits for that at most."""
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class PartFile:
@@ -198,7 +198,7 @@ class PartFile:
     # --- inside --------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _step(self) -> Iterator[Any]:
+    def _step(self) -> Generator[Any]:
         """One step, with the lock, and the file where it is open; what the system says is an error of ours."""
         with self._lock:
             if self._over:

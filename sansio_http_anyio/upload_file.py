@@ -80,7 +80,7 @@ class _Pieces:
         self._reader = reader
         self._progress = progress
         self._length = length
-        self._read = b""
+        self._read: bytes = b""
         self._place = 0
         self._sent = 0
 
@@ -90,7 +90,8 @@ class _Pieces:
     async def __anext__(self) -> bytes:
         self._progress(self._sent, self._length)
         if self._place == len(self._read):
-            self._read, self._place = await anext(self._reader), 0
+            self._read = await self._reader.__anext__()
+            self._place = 0
         piece = self._read[self._place : self._place + CHUNK]
         self._place += len(piece)
         self._sent += len(piece)
