@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -293,6 +294,39 @@ async def test_without_retries_the_failure_is_raised_and_the_next_call_goes_on(
     assert (tmp_path / "file").read_bytes() == DATA
     assert done.resumed and told[0] == SIXTY
     assert origin.asked[-1] == (f"bytes={SIXTY}-", '"one"')
+    assert left(tmp_path) == ["file"]
+
+
+KILLED = """
+import os, sys
+import anyio
+from sansio_http_anyio import AsyncHTTPClient
+
+def progress(far, total):
+    if far > 2_500_000:
+        os._exit(9)
+
+async def main():
+    async with AsyncHTTPClient(sys.argv[1]) as client:
+        await client.download("/file", sys.argv[2], progress=progress)
+
+anyio.run(main, backend=sys.argv[3])
+"""
+
+
+async def test_a_process_that_is_killed_leaves_what_the_next_can_go_on_with(
+    server: MockServer, client: AsyncHTTPClient, anyio_backend_name: str, tmp_path: Path
+) -> None:
+    data = DATA * 10
+    origin = Origin(data)
+    server.on("/file", origin)
+    command = [sys.executable, "-c", KILLED, server.url, str(tmp_path / "file"), anyio_backend_name]
+    assert (await anyio.run_process(command, check=False)).returncode == 9
+    assert left(tmp_path) == ["file.part", "file.part.json"]
+    digest = hashlib.sha256(data).hexdigest()
+    assert (await client.download("/file", tmp_path / "file", sha256=digest)).resumed
+    ((_, _), (wanted, condition)) = origin.asked
+    assert wanted is not None and int(wanted[6:-1]) >= CHUNK and condition == '"one"'
     assert left(tmp_path) == ["file"]
 
 
