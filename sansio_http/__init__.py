@@ -71,6 +71,7 @@ from .exceptions import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    PaginationError,
     Phase,
     PoolTimeoutError,
     ProtocolError,
@@ -87,6 +88,7 @@ from .exceptions import (
     TotalTimeoutError,
     WriteTimeoutError,
 )
+from .fields.link import Link, parse_links
 from .fields.media_type import charset, is_json
 from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
@@ -119,6 +121,7 @@ from .notes import (
     Stopped,
     Waited,
 )
+from .pages import Cursor, LinkHeader, Offset, PageNumber, PageRequest, Pages, Paginator, find_items
 from .policies import AttemptHook, Policies
 from .pool import Close, Grant, Open, PooledConnection, PoolScheduler, PoolStatus, Reuse, Ticket, Wait
 from .query import ParamsStyle, QueryParams, QueryValue
@@ -217,6 +220,7 @@ __all__ = [
     "ConstantBackoff",
     "CookieStore",
     "Cubic",
+    "Cursor",
     "Decision",
     "Digest",
     "DriverError",
@@ -245,10 +249,18 @@ __all__ = [
     "Keyed",
     "Limiter",
     "LinearBackoff",
+    "Link",
+    "LinkHeader",
     "NoAuth",
     "Note",
+    "Offset",
     "Open",
     "Outcome",
+    "PageNumber",
+    "PageRequest",
+    "Pages",
+    "PaginationError",
+    "Paginator",
     "ParamsStyle",
     "PathParams",
     "PercentBudget",
@@ -331,6 +343,7 @@ __all__ = [
     "charset",
     "diagram",
     "expand",
+    "find_items",
     "form_body",
     "is_failure",
     "is_json",
@@ -343,6 +356,7 @@ __all__ = [
     "normalise",
     "origin",
     "parse_base",
+    "parse_links",
     "portable_headers",
     "redact",
     "request_head",

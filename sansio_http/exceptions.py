@@ -349,5 +349,21 @@ class ResponseValidationError(HTTPClientError, ValueError):
         self.problems = problems
 
 
+class PaginationError(HTTPClientError):
+    """There is no way on from a page; all of its items were given. Never retried.
+
+    Args:
+        message: what is wrong and where, in words; never a value of the server's.
+        reason: ``missing`` (nothing is where the next page or the items must be), ``loop`` (the next page was had
+            already), ``outside`` (it is not under ``base_url``) or ``page_limit`` (it is one too many).
+        response: the page, where there is one.
+    """
+
+    def __init__(self, message: str, *, reason: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.response = response
+
+
 class ResponseTooLargeError(HTTPRequestError):
     """The response passed a size limit of ours and was dropped."""

@@ -37,6 +37,7 @@ from .config import ClientConfig
 from .driver import Run, drive
 from .middleware.base import Middleware
 from .options import RequestOptions, merged, overlaid
+from .paging import Paging
 from .preparation import Preparation
 from .serializers import STANDARD, serializer_of
 from .sources import Source
@@ -44,13 +45,12 @@ from .streaming import ResponseStream
 from .transport.base import Transport
 from .transport.pooled import PooledTransport
 from .typed import validator
-from .verbs import Verbs
 
 _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
 
-class AsyncHTTPClient(Verbs):
+class AsyncHTTPClient(Paging):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:

@@ -67,6 +67,11 @@ PRINTED = {
         signature good
         signature good
         """,
+    "with_pages": r"""
+        \['Ada', 'Grace', 'Edith'\]
+        saved at Ada
+        \['Grace', 'Edith'\]
+        """,
     "with_retry": r"""
         1 ConnectionLostError: .+ -> transport
         2 503 -> status
