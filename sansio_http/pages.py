@@ -368,7 +368,7 @@ def find_items(response: HTTPResponse, items: str | None) -> list[Any]:
             reason="missing",
             response=response,
         )
-    return cast("list[Any]", found)
+    return found
 
 
 def _key(page: PageRequest) -> tuple[Any, ...]:
