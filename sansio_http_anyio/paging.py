@@ -134,7 +134,8 @@ class Paging(Verbs):
                     if isinstance(own, Mapping | None)
                     else [*pairs, *page.params.items()]
                 )
-                return cast("HTTPResponse", await self.request("GET", url, **{**options, "params": params}))
+                first: Any = {**options, "params": params}
+                return cast("HTTPResponse", await self.request("GET", url, **first))
             # The URL is complete: what it says already the client's own params do not say again.
             complete: Any = {**options, "path": None, "params": dict.fromkeys(page.names)}
             return cast("HTTPResponse", await self.request("GET", page.url, **complete))
