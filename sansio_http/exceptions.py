@@ -363,6 +363,8 @@ class PaginationError(HTTPClientError):
         super().__init__(message)
         self.reason = reason
         self.response = response
+        if response is not None:
+            self.attempts = response.attempts
 
 
 class ResponseTooLargeError(HTTPRequestError):

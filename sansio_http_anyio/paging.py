@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, Unpack, cast, overload
 
 from sansio_http import HTTPResponse, InvalidRequestError, PageRequest, Pages, Paginator, find_items
 
-from .options import RequestOptions
+from .options import RequestOptions, merged
 from .typed import validator
 from .verbs import Verbs
 
@@ -90,6 +90,18 @@ class Paging(Verbs):
         state: Mapping[str, Any] | None = None,
         **options: Unpack[RequestOptions],
     ) -> PageIterator[T]: ...
+    @overload
+    def paginate(
+        self,
+        url: str,
+        *,
+        pages: Pages,
+        response_type: Any,
+        items: str | None = None,
+        max_pages: int = 1000,
+        state: Mapping[str, Any] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> PageIterator[Any]: ...
     def paginate(
         self,
         url: str,
@@ -127,15 +139,8 @@ class Paging(Verbs):
 
         async def fetch(page: PageRequest) -> HTTPResponse:
             if page.url is None:
-                own = options.get("params")
-                pairs = own.items() if isinstance(own, Mapping) else own or ()
-                params = (
-                    {**dict(pairs), **page.params}
-                    if isinstance(own, Mapping | None)
-                    else [*pairs, *page.params.items()]
-                )
-                first: Any = {**options, "params": params}
-                return cast("HTTPResponse", await self.request("GET", url, **first))
+                asked: Any = {**options, "params": merged(options.get("params") or {}, page.params)}
+                return cast("HTTPResponse", await self.request("GET", url, **asked))
             # The URL is complete: what it says already the client's own params do not say again.
             complete: Any = {**options, "path": None, "params": dict.fromkeys(page.names)}
             return cast("HTTPResponse", await self.request("GET", page.url, **complete))

@@ -33,19 +33,22 @@ class Link(NamedTuple):
 
     @property
     def rels(self) -> tuple[str, ...]:
-        """What the target is to the answer, in lower case; empty where the link does not say."""
-        return tuple(self.params.get("rel", "").lower().split())
+        """What the target is to the answer, in lower case.
+
+        Empty where the link does not say, and where it has an ``anchor``: then it is about something else.
+        """
+        return () if "anchor" in self.params else tuple(self.params.get("rel", "").lower().split())
 
 
 def parse_links(values: Sequence[str]) -> list[Link]:
-    """Every link that can be read, in the order of the lines; one with an ``anchor`` is about something else: left out.
+    """Every link that can be read, in the order of the lines.
 
     Args:
         values: the lines of the field, as they came.
 
     Source: RFC 8288 3 and appendix B.2.
     """
-    return [link for value in values for link in _links(value) if "anchor" not in link.params]
+    return [link for value in values for link in _links(value)]
 
 
 def _links(value: str) -> list[Link]:

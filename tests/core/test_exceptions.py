@@ -25,6 +25,7 @@ from sansio_http.exceptions import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    PaginationError,
     PoolTimeoutError,
     ProtocolError,
     RateLimitError,
@@ -76,6 +77,7 @@ PARENTS = {
     ResponseValidationError: (HTTPClientError, ValueError),
     AuthenticationError: (HTTPClientError,),
     TokenError: (AuthenticationError,),
+    PaginationError: (HTTPClientError,),
 }
 
 
@@ -190,7 +192,14 @@ ATTEMPTS = (
     Attempt(2, 1.1, 0.1, 1, None, "ConnectError", None, None),
 )
 
-OTHERWISE_MADE = (RetryExhaustedError, HTTPResponseError, RateLimitError, ResponseValidationError, TokenError)
+OTHERWISE_MADE = (
+    RetryExhaustedError,
+    HTTPResponseError,
+    RateLimitError,
+    ResponseValidationError,
+    TokenError,
+    PaginationError,
+)
 ERRORS = [
     *(kind("message") for kind in PARENTS if kind not in OTHERWISE_MADE),
     *(kind("message", method="GET", url="https://h/", phase="send", reused=True) for kind in REQUEST_ERRORS),
@@ -207,6 +216,7 @@ ERRORS = [
     ResponseDecodeError("message", guarded_response()),
     ResponseValidationError("message", guarded_response(), (("[0].id", "not a number"),)),
     TokenError("message", reason="refused", status_code=401, error="invalid_client", retry_after=3),
+    PaginationError("message", reason="loop", response=guarded_response()),
 ]
 
 

@@ -21,8 +21,8 @@ import requests
 from pydantic import BaseModel, TypeAdapter
 from yarl import URL
 
-from sansio_http_anyio import AsyncHTTPClient, BasicAuth, BearerAuth
-from tests.fixtures.mock_server import MockServer, Received
+from sansio_http_anyio import AsyncHTTPClient, BasicAuth, BearerAuth, LinkHeader
+from tests.fixtures.mock_server import MockServer, Received, Reply
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "idioms.md").read_text("utf-8")
 LIBRARIES = ("httpx2", "requests", "aiohttp", "here")
@@ -53,6 +53,13 @@ async def pieces() -> AsyncIterator[bytes]:
     yield b"two"
 
 
+def paged(request: Received) -> Reply:
+    """Two pages, the first of which names the second."""
+    if request.query:
+        return Reply(json=[3])
+    return Reply(json=[1, 2], headers={"Link": f'<http://{request.headers["host"]}/paged?page=2>; rel="next"'})
+
+
 async def run(code: str, client: Any, url: str) -> Any:
     """What the last expression of a cell gives; of an error, the status that it is about."""
     names: dict[str, Any] = {
@@ -63,7 +70,7 @@ async def run(code: str, client: Any, url: str) -> Any:
         "file": io.BytesIO(b"content"),
         "pieces": pieces,
         **{each.__name__: each for each in (aiohttp, httpx2, requests, quote, URL, TypeAdapter, User)},
-        **{each.__name__: each for each in (AsyncHTTPClient, BasicAuth, BearerAuth)},
+        **{each.__name__: each for each in (AsyncHTTPClient, BasicAuth, BearerAuth, LinkHeader)},
     }
     tree = ast.parse("\n".join(part.strip() for part in code.split(";")))
     last = tree.body[-1]
@@ -127,6 +134,7 @@ async def outcome(library: str, code: str, server: MockServer) -> tuple[list[Any
 @pytest.mark.parametrize(("name", "cells"), ROWS, ids=[f"{number} {name}" for number, (name, _) in enumerate(ROWS)])
 async def test_a_line(name: str, cells: list[str], anyio_backend: str) -> None:
     with MockServer() as server, warnings.catch_warnings():
+        server.on("GET /paged", paged)
         ours = await outcome("here", cells[3], server)
         assert ours[0], "the server was asked"
         warnings.simplefilter("ignore")  # what the others warn of is theirs

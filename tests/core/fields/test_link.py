@@ -20,7 +20,7 @@ from sansio_http import Link, parse_links
         ("</a>; rel", [("/a", ())]),
         ("broken, </a>; rel=next", [("/a", ("next",))]),
         ('</a> broken "x, y", </b>; rel=next', [("/b", ("next",))]),
-        ('</a>; anchor="/x"; rel=next', []),
+        ('</a>; anchor="/x"; rel=next', [("/a", ())]),  # next to /x
         ("</a", []),
         ("", []),
         (" , ", []),

@@ -1,8 +1,10 @@
-"""Pages: each strategy finds the next page or says why not, and a walk ends, stays inside, and can be resumed."""
+"""A walk along the pages ends, stays inside, and can be resumed: in another process too."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -15,13 +17,11 @@ from sansio_http import (
     HTTPRequest,
     HTTPResponse,
     LinkHeader,
-    Offset,
     PageNumber,
     PageRequest,
     Pages,
     PaginationError,
     Paginator,
-    find_items,
 )
 
 BASE = "https://h/v1"
@@ -32,58 +32,6 @@ def page(body: Any = None, link: str | None = None, url: str | None = BASE + "/u
     response = HTTPResponse(200, headers, json.dumps(body).encode())
     response.request = None if url is None else HTTPRequest("GET", url)
     return response
-
-
-@pytest.mark.parametrize(
-    ("pages", "asked", "response", "count", "following"),
-    [
-        (LinkHeader(), PageRequest(), page(link='</v1/u?p=2>; rel="next"'), 1, PageRequest("https://h/v1/u?p=2")),
-        (LinkHeader(), PageRequest(), page(link="<https://h/x>; rel=next", url=None), 1, PageRequest("https://h/x")),
-        (LinkHeader(), PageRequest(), page(link="</x>; rel=prev"), 1, None),
-        (LinkHeader(), PageRequest(), page(link='</x>; rel=next; anchor="/y"'), 1, None),
-        (LinkHeader(), PageRequest(), page(), 1, None),
-        (Cursor("m.next"), PageRequest(), page({"m": {"next": "c"}}), 1, PageRequest(params={"cursor": "c"})),
-        (Cursor("next"), PageRequest(), page({"next": 7}), 1, PageRequest(params={"cursor": 7})),
-        (Cursor("next"), PageRequest(), page({"next": "https://h/v1/2"}), 1, PageRequest("https://h/v1/2")),
-        (Cursor("next"), PageRequest(), page({"next": None}), 1, None),
-        (Cursor("next"), PageRequest(), page({"next": ""}), 1, None),
-        (Cursor("next", optional=True), PageRequest(), page({}), 1, None),
-        (Offset(10), Offset(10).first(), page(), 3, PageRequest(params={"offset": 3, "limit": 10})),
-        (Offset(None), Offset(None).first(), page(), 0, None),
-        (Offset(total="n"), Offset().first(), page({"n": 3}), 3, None),
-        (PageNumber(), PageNumber().first(), page(), 1, PageRequest(params={"page": 2})),
-        (PageNumber(), PageNumber().first(), page(), 0, None),
-        (PageNumber(start=0, total="n"), PageRequest(params={"page": 1}), page({"n": 2}), 1, None),
-    ],
-)
-def test_the_next_page(
-    pages: Pages, asked: PageRequest, response: HTTPResponse, count: int, following: PageRequest | None
-) -> None:
-    assert pages.following(asked, response, count) == following
-
-
-@pytest.mark.parametrize(
-    ("pages", "response", "reason", "text"),
-    [
-        (LinkHeader(), page(link="<broken"), "missing", "Link"),
-        (LinkHeader(), page(link="<ftp://h/x>; rel=next"), "outside", "Link"),
-        (Cursor("m.next"), page({"m": []}), "missing", "m.next"),
-        (Cursor("next"), page({"next": True}), "missing", "bool"),
-        (Offset(total="n"), page({"n": "3"}), "missing", "n: must be"),
-    ],
-)
-def test_nothing_where_something_must_be(pages: Pages, response: HTTPResponse, reason: str, text: str) -> None:
-    with pytest.raises(PaginationError, match=text) as caught:
-        pages.following(pages.first(), response, 1)
-    assert (caught.value.reason, caught.value.response) == (reason, response)
-
-
-def test_items() -> None:
-    assert find_items(page([1]), None) == [1]
-    assert find_items(page({"a": {"b": [2]}}), "a.b") == [2]
-    for body, where in (({}, None), ({"a": 1}, "a"), ({}, "a")):
-        with pytest.raises(PaginationError, match=r"a: |the answer: "):
-            find_items(page(body), where)
 
 
 @pytest.mark.parametrize(
@@ -158,16 +106,59 @@ def test_a_state_that_is_none(change: dict[str, Any]) -> None:
         Paginator(PageNumber(), BASE, state=GOOD | change)
 
 
+@pytest.mark.parametrize("pages", [LinkHeader(), Cursor("next")])
+def test_the_way_back_to_the_first_page_is_seen_at_once(pages: Pages) -> None:
+    walk = Paginator(pages, BASE)
+    walk.request()
+    walk.arrived(page({"next": "https://h/v1/users?p=2"}, link="</v1/users?p=2>; rel=next"), [1])
+    walk.gave()
+    assert walk.request() == PageRequest("https://h/v1/users?p=2")
+    back = page({"next": "https://h/v1/users"}, link="</v1/users>; rel=next", url=BASE + "/users?p=2&key=k")
+    assert walk.arrived(back, [2]) == [2]
+    walk.gave()
+    with pytest.raises(PaginationError, match="had already"):
+        walk.request()
+
+
+def test_pages_whose_requests_are_not_known() -> None:
+    walk = Paginator(Cursor("next"), BASE)
+    for cursor in ("b", "c", None):
+        assert walk.request() is not None
+        walk.arrived(page({"next": cursor}, url=None), [1])
+        walk.gave()
+    assert walk.request() is None
+    assert walk.state == {"version": 1, "pages": "Cursor", "page": None, "given": 0}
+    assert Paginator(Cursor("next"), BASE, state=walk.state).request() is None
+
+
+ELSEWHERE = """
+import json, sys
+from sansio_http import Cursor, HTTPResponse, Paginator
+walk = Paginator(Cursor("next"), "https://h/v1", state=json.loads(sys.argv[1]))
+asked = walk.request()
+answer = HTTPResponse(200, {"Content-Type": "application/json"}, b'{"next": null}')
+print(asked.url, dict(asked.params), *walk.arrived(answer, ["a", "b", "c"]))
+"""
+
+
+def test_a_new_process_goes_on_behind_the_last_item() -> None:
+    walk = Paginator(Cursor("next"), BASE)
+    walk.arrived(page({"next": "ä b"}), [])
+    walk.arrived(page({"next": "x"}), ["a", "b", "c"])
+    walk.gave()
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", ELSEWHERE, json.dumps(walk.state)],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert done.stdout == "None {'cursor': 'ä b'} b c\n"
+
+
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: LinkHeader("a b"),
-        lambda: Cursor(""),
-        lambda: Cursor("a", ""),
-        lambda: Offset(0),
-        lambda: Offset(total="."),
-        lambda: PageNumber(start=-1),
-        lambda: PageNumber(total=""),
         lambda: Paginator("x", BASE),  # type: ignore[arg-type]
         lambda: Paginator(LinkHeader(), BASE, max_pages=0),
     ],
