@@ -54,6 +54,7 @@ from .circuit_breaker import (
     is_failure,
 )
 from .cookies import CookieStore
+from .event_stream import EventParser, ServerSentEvent
 from .exceptions import (
     AddressRefusedError,
     AttemptTimeoutError,
@@ -89,13 +90,14 @@ from .exceptions import (
     WriteTimeoutError,
 )
 from .fields.link import Link, parse_links
-from .fields.media_type import charset, is_json
+from .fields.media_type import charset, is_event_stream, is_json
 from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import FixedHedging, Hedging, QuantileHedging
 from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
+from .lines import LINE_LIMIT, Lines
 from .models import (
     Attempt,
     HTTPRequest,
@@ -147,6 +149,7 @@ from .rate_limiter import (
     TokenBucket,
     Vegas,
 )
+from .reconnection import Reconnection
 from .redirects import RedirectPolicy, portable_headers
 from .retry import (
     Backoff,
@@ -164,6 +167,7 @@ from .retry import (
     Rule,
     Stop,
     ThrottlingBudget,
+    may_repeat,
 )
 from .serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
@@ -175,6 +179,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AIMD",
     "GCRA",
+    "LINE_LIMIT",
     "PART_END",
     "TRANSITIONS",
     "APIKey",
@@ -226,6 +231,7 @@ __all__ = [
     "DriverError",
     "Ended",
     "Event",
+    "EventParser",
     "ExponentialBackoff",
     "Fate",
     "FixedHedging",
@@ -249,6 +255,7 @@ __all__ = [
     "Keyed",
     "Limiter",
     "LinearBackoff",
+    "Lines",
     "Link",
     "LinkHeader",
     "NoAuth",
@@ -283,6 +290,7 @@ __all__ = [
     "RateLimitError",
     "ReadTimeoutError",
     "Rebased",
+    "Reconnection",
     "RedirectError",
     "RedirectPolicy",
     "Redirected",
@@ -310,6 +318,7 @@ __all__ = [
     "Serializer",
     "ServerLimit",
     "ServerQuota",
+    "ServerSentEvent",
     "Signer",
     "SlidingCounter",
     "SlidingWindow",
@@ -345,10 +354,12 @@ __all__ = [
     "expand",
     "find_items",
     "form_body",
+    "is_event_stream",
     "is_failure",
     "is_json",
     "join",
     "json_body",
+    "may_repeat",
     "multipart_end",
     "multipart_fields",
     "multipart_head",

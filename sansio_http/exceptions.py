@@ -337,16 +337,24 @@ class ResponseValidationError(HTTPClientError, ValueError):
         message: which fields are wrong, and how; types and sizes of what came, never values.
         response: the answer, which still holds the raw ``content``.
         problems: for each wrong field its place, as in ``[3].address.zip``, and what is wrong with it.
+        line: the number of the line that it is about, from 1, where the answer was read line by line; else None.
 
     Attributes:
         status_code: of the answer.
     """
 
-    def __init__(self, message: str, response: HTTPResponse, problems: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        response: HTTPResponse,
+        problems: tuple[tuple[str, str], ...] = (),
+        line: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.response = response
         self.status_code = response.status_code
         self.problems = problems
+        self.line = line
 
 
 class PaginationError(HTTPClientError):

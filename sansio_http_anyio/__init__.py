@@ -94,6 +94,7 @@ from sansio_http import (
     Serializer,
     ServerLimit,
     ServerQuota,
+    ServerSentEvent,
     SlidingCounter,
     SlidingWindow,
     Stopped,
@@ -136,6 +137,8 @@ from .config import ClientConfig
 from .connection_fields import UnverifiedTLSWarning
 from .cookies import Cookie, CookieJar
 from .driver import drive
+from .event_stream import EventStream
+from .json_lines import JSONLines
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
 from .paging import PageIterator
@@ -150,7 +153,7 @@ from .rate_limiter import (
     hold,
 )
 from .serializers import MsgspecSerializer, OrjsonSerializer
-from .streaming import ResponseStream, StreamedResponse
+from .streaming import ResponseStream, StreamContext, StreamedResponse
 from .transport import HttpcoreTransport, PooledTransport, Transport
 from .typed import validated
 from .uploads import Content, FileContent, Files
@@ -203,6 +206,7 @@ __all__ = [
     "Cursor",
     "Decision",
     "DigestAuth",
+    "EventStream",
     "ExponentialBackoff",
     "FileContent",
     "Files",
@@ -221,6 +225,7 @@ __all__ = [
     "Hedging",
     "HttpcoreTransport",
     "InvalidRequestError",
+    "JSONLines",
     "JSONSerializer",
     "Keyed",
     "Limiter",
@@ -278,12 +283,14 @@ __all__ = [
     "Serializer",
     "ServerLimit",
     "ServerQuota",
+    "ServerSentEvent",
     "Settings",
     "SlidingCounter",
     "SlidingCounterRateLimiter",
     "SlidingWindow",
     "SlidingWindowRateLimiter",
     "Stopped",
+    "StreamContext",
     "StreamedResponse",
     "TLSError",
     "Throttle",

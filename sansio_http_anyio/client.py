@@ -35,6 +35,7 @@ from .bundle import AnyCircuit, AnyLimiters, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
+from .events import Events
 from .middleware.base import Middleware
 from .options import RequestOptions, merged, overlaid
 from .paging import Paging
@@ -50,7 +51,7 @@ _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
 
-class AsyncHTTPClient(Paging):
+class AsyncHTTPClient(Paging, Events):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:
@@ -199,7 +200,7 @@ class AsyncHTTPClient(Paging):
             The same as :meth:`request`, on entering.
         """
 
-        return ResponseStream(lambda: self._perform(method, url, True, options))
+        return ResponseStream(lambda: self._perform(method, url, True, options), self._config.max_response_size)
 
     # --- the call --------------------------------------------------------------------------------------------------
 
@@ -229,6 +230,18 @@ class AsyncHTTPClient(Paging):
             self._running.discard(run)
             if source is not None:
                 await source.aclose()
+
+    async def _wait_until(self, deadline: float) -> None:
+        """Do nothing until then, on the client's clock, or until the client is closed."""
+        self._check_open()
+        run = Run(self._clock)
+        self._running.add(run)
+        try:
+            with run.until(deadline):
+                await anyio.sleep_forever()
+            run.check()
+        finally:
+            self._running.discard(run)
 
     # --- life ------------------------------------------------------------------------------------------------------
 

@@ -60,11 +60,17 @@ def paged(request: Received) -> Reply:
     return Reply(json=[1, 2], headers={"Link": f'<http://{request.headers["host"]}/paged?page=2>; rel="next"'})
 
 
+EVENTS = Reply(
+    body=b": hello\n\ndata: one\n\ndata: two\ndata: lines\n\n", headers={"Content-Type": "text/event-stream"}
+)
+
+
 async def run(code: str, client: Any, url: str) -> Any:
     """What the last expression of a cell gives; of an error, the status that it is about."""
     names: dict[str, Any] = {
         "client": client,
         "url": url,
+        "json": json,
         "name": "a/b",
         "user": User(id=7, name="Ada"),
         "file": io.BytesIO(b"content"),
@@ -135,6 +141,7 @@ async def outcome(library: str, code: str, server: MockServer) -> tuple[list[Any
 async def test_a_line(name: str, cells: list[str], anyio_backend: str) -> None:
     with MockServer() as server, warnings.catch_warnings():
         server.on("GET /paged", paged)
+        server.on("GET /events", EVENTS)
         ours = await outcome("here", cells[3], server)
         assert ours[0], "the server was asked"
         warnings.simplefilter("ignore")  # what the others warn of is theirs
