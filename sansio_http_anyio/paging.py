@@ -140,10 +140,12 @@ class Paging(Verbs):
         async def fetch(page: PageRequest) -> HTTPResponse:
             if page.url is None:
                 asked: Any = {**options, "params": merged(options.get("params") or {}, page.params)}
-                return cast("HTTPResponse", await self.request("GET", url, **asked))
+                first: HTTPResponse = await self.request("GET", url, **asked)
+                return first
             # The URL is complete: what it says already the client's own params do not say again.
             complete: Any = {**options, "path": None, "params": dict.fromkeys(page.names)}
-            return cast("HTTPResponse", await self.request("GET", page.url, **complete))
+            response: HTTPResponse = await self.request("GET", page.url, **complete)
+            return response
 
         return PageIterator(walk, fetch, _items_of(response_type, items))
 

@@ -28,7 +28,8 @@ def find_items(response: HTTPResponse, items: str | None) -> list[Any]:
             reason="missing",
             response=response,
         )
-    return found
+    listed: list[Any] = found
+    return listed
 
 
 def find(response: HTTPResponse, at: str, *, optional: bool = False) -> Any:
