@@ -145,7 +145,7 @@ async def test_a_read_that_is_cancelled_is_made_up_for(server: MockServer, clien
 
 
 async def test_what_must_not_be_asked_for_twice_is_not(server: MockServer, client: AsyncHTTPClient) -> None:
-    server.on("POST /events", stream(SOON, b"data: 1\n\n"))
+    server.on("POST /events", stream(SOON, b"data: 1\n\n"), Reply(404))
     async with client.sse("/events", method="POST", json={"a": 1}) as events:
         assert [event.data async for event in events] == ["1"]
     body = b"data: 1\n\ndata: 2"
@@ -160,7 +160,7 @@ async def test_what_must_not_be_asked_for_twice_is_not(server: MockServer, clien
 
 async def test_a_post_that_was_redirected_to_a_get_is_still_a_post(server: MockServer, client: AsyncHTTPClient) -> None:
     server.on("POST /ask", Reply(303, headers={"Location": "/events"}))
-    server.on("GET /events", stream(SOON, b"data: 1\n\n"))
+    server.on("GET /events", stream(SOON, b"data: 1\n\n"), Reply(404))
     async with client.sse("/ask", method="POST", follow_redirects=True) as events:
         assert [event.data async for event in events] == ["1"]
     assert (server.count("/ask"), server.count("/events")) == (1, 1)
@@ -175,7 +175,7 @@ async def test_what_the_caller_vouches_for_is(server: MockServer, client: AsyncH
 
 
 async def test_a_body_that_is_used_up_is_not_sent_again(server: MockServer, client: AsyncHTTPClient) -> None:
-    server.on("POST /events", stream(SOON, b"data: 1\n\n"))
+    server.on("POST /events", stream(SOON, b"data: 1\n\n"), Reply(404))
     async with client.sse("/events", method="POST", data=iter([b"x"]), idempotent=True) as events:
         assert [event.data async for event in events] == ["1"]
     assert server.count("/events") == 1
