@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from .exceptions import InvalidRequestError, ResponseDecodeError
@@ -89,8 +90,8 @@ class EventParser:
     )
 
     # Set by _clear(), anew for each event.
-    _data: list[str]
-    _size: int  # of it, with a LF behind each line
+    _data: StringIO  # with a LF behind each line; a list of them could take many times its size
+    _size: int
     _type: str
     _retry: int | None
 
@@ -98,6 +99,8 @@ class EventParser:
         if not isinstance(last_event_id, str) or _CONTROL(last_event_id):
             raise InvalidRequestError("last_event_id: must be a str without control characters")
         self._limit = limit
+        self._data = StringIO()
+        self._size = 0
         self.last_event_id = last_event_id
         self.reconnection_time: float | None = None
         self.restart()
@@ -122,12 +125,13 @@ class EventParser:
                 self._field(line)
             else:
                 self.last_event_id = self._id
-                if self._data:
-                    event = ServerSentEvent("\n".join(self._data), self._type or "message", self._id, self._retry)
-                    self._clear()
+                event: ServerSentEvent | None = None
+                if self._size:
+                    text = self._data.getvalue()[:-1]
+                    event = ServerSentEvent(text, self._type or "message", self._id, self._retry)
+                self._clear()
+                if event is not None:
                     yield event
-                else:
-                    self._clear()
 
     def _field(self, line: str) -> None:
         name, _, value = line.partition(":")
@@ -136,7 +140,8 @@ class EventParser:
             self._size += len(value) + 1
             if self._limit is not None and self._size > self._limit + 1:  # the last line's end is not a part of it
                 raise too_large("an event", self._limit, "max_event_size")
-            self._data.append(value)
+            self._data.write(value)
+            self._data.write("\n")
         elif name == "event":
             self._type = value
         elif name == "id":
@@ -148,7 +153,8 @@ class EventParser:
             self.reconnection_time = self._retry / 1000
 
     def _clear(self) -> None:
-        self._data = []
-        self._size = 0
+        if self._size:
+            self._data = StringIO()
+            self._size = 0
         self._type = ""
         self._retry = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 from .exceptions import ConfigurationError, ResponseTooLargeError
 
-LINE_LIMIT = 16_777_216
+LINE_LIMIT = 4_194_304
 """Characters that a line may have, unless somebody says otherwise."""
 
 
@@ -22,7 +23,7 @@ class Lines:
         ConfigurationError: the limit is none.
     """
 
-    __slots__ = ("_after_cr", "_cr", "_limit", "_option", "_pieces", "_size")
+    __slots__ = ("_after_cr", "_cr", "_limit", "_option", "_size", "_text")
 
     def __init__(self, limit: int | None = LINE_LIMIT, *, cr: bool = True, option: str = "max_line_size") -> None:
         if limit is not None and (type(limit) is not int or limit < 1):
@@ -30,8 +31,8 @@ class Lines:
         self._limit = limit
         self._cr = cr
         self._option = option
-        self._pieces: list[str] = []  # of a line that is not over
-        self._size = 0  # of all of them
+        self._text = StringIO()  # of a line that is not over; a list of its pieces could take many times its size
+        self._size = 0
         self._after_cr = False  # a LF would belong to the line before
 
     def feed(self, text: str, final: bool = False) -> Iterator[str]:
@@ -53,23 +54,25 @@ class Lines:
         *ended, rest = text.split("\n")
         for piece in ended:
             self._add(piece)
-            yield self._take()
+            yield self._take(piece)
         self._add(rest)
+        if rest:
+            self._text.write(rest)
         if final and self._size:
-            yield self._take()
+            yield self._take("")
 
     def _add(self, piece: str) -> None:
         self._size += len(piece)
         if self._limit is not None and self._size > self._limit:
             raise too_large("a line", self._limit, self._option)
-        if piece:
-            self._pieces.append(piece)
 
-    def _take(self) -> str:
-        line = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
-        self._pieces.clear()
+    def _take(self, piece: str) -> str:
+        """The line, whose last piece this is."""
+        if self._size > len(piece):
+            piece = self._text.getvalue() + piece
+            self._text = StringIO()
         self._size = 0
-        return line
+        return piece
 
 
 def too_large(what: str, limit: int, option: str) -> ResponseTooLargeError:
