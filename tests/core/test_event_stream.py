@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,7 +150,39 @@ def test_what_is_said_of_the_last_event_is_of_the_one_that_was_taken() -> None:
     assert (next(events).data, parser.last_event_id, parser.reconnection_time) == ("y", "2", 0.001)
 
 
-@given(st.lists(st.sampled_from(["data", "id", "event", "retry", ":", " ", "\r", "\n", "\ufeff", "7", "ä"])), st.data())
+def naive(stream: bytes) -> list[tuple[str, str, str]]:
+    """The specification word for word, on a stream that is there as a whole."""
+    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
+    data = kind = last = ""
+    events: list[tuple[str, str, str]] = []
+    for line in re.split("\r\n|\r|\n", text)[:-1]:  # what has no end is not processed
+        if line == "":
+            if data:
+                events.append((kind or "message", data.removesuffix("\n"), last))
+            data = kind = ""
+            continue
+        field, colon, value = line.partition(":")
+        if colon and value.startswith(" "):
+            value = value[1:]
+        if field == "event":
+            kind = value
+        elif field == "data":
+            data += value + "\n"
+        elif field == "id" and "\0" not in value:
+            last = value
+    return events
+
+
+TOKENS = st.sampled_from(["data", "id", "event", "retry", ":", ": ", " ", "\r", "\n", "\n\n", "\0", "\ufeff", "7", "ä"])
+
+
+@given(st.lists(TOKENS | st.sampled_from(["data:a\n", "id:b\n", "event:c\n", "\r\n"])))
+def test_it_does_what_the_specification_says(tokens: list[str]) -> None:
+    stream = "".join(tokens).encode()
+    assert read(stream) == naive(stream)
+
+
+@given(st.lists(TOKENS), st.data())
 def test_any_split_of_the_bytes_gives_the_same(tokens: list[str], data: st.DataObject) -> None:
     stream = "".join(tokens).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
