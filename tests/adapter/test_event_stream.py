@@ -16,6 +16,7 @@ from sansio_http_anyio import (
     ClientClosedError,
     ClientConfig,
     ConfigurationError,
+    HttpcoreTransport,
     HTTPResponseError,
     InvalidRequestError,
     PoolTimeoutError,
@@ -325,6 +326,25 @@ async def test_outside_of_the_block_there_is_nothing_to_read(server: MockServer,
         await anext(events)
     with pytest.raises(ResponseBodyError, match="was closed before"):
         await anext(events)
+
+
+async def test_over_another_transport(server: MockServer, eventually: Any) -> None:
+    first = b"retry: 1\nid: 7\ndata: x\n\n"
+    hanging = Reply(body=first + b"more", cut=len(first), then="hang", headers=TYPE)
+    server.on("/events", stream(first), hanging, stream(b"data: y\n\n"), NO_MORE)
+    config = ClientConfig(max_connections=1, pool_timeout=0, retry_backoff_factor=0.001)
+    async with AsyncHTTPClient(server.url, config, transport=HttpcoreTransport(config)) as client:
+        async with client.sse("/events") as events:
+            assert [(await anext(events)).data for _ in range(2)] == ["x", "x"]
+            with anyio.move_on_after(0.05):
+                await anext(events)
+            assert [event.data async for event in events] == ["y"]
+        assert told(server) == [None, "7", "7", "7"]
+        server.on("/events", hanging)
+        async with client.sse("/events") as events:
+            await anext(events)
+        await is_healthy(client)
+    await eventually(lambda: server.open_connections == 0)
 
 
 @pytest.mark.asyncio_only("native cancellation is asyncio's")
