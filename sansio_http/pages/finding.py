@@ -28,8 +28,7 @@ def find_items(response: HTTPResponse, items: str | None) -> list[Any]:
             reason="missing",
             response=response,
         )
-    listed: list[Any] = found
-    return listed
+    return cast("list[object]", found)
 
 
 def find(response: HTTPResponse, at: str, *, optional: bool = False) -> Any:
