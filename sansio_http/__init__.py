@@ -55,6 +55,7 @@ from .circuit_breaker import (
     is_failure,
 )
 from .cookies import CookieStore
+from .event_stream import EventParser, ServerSentEvent
 from .exceptions import (
     AddressRefusedError,
     AttemptTimeoutError,
@@ -74,6 +75,7 @@ from .exceptions import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    PaginationError,
     Phase,
     PoolTimeoutError,
     ProtocolError,
@@ -90,13 +92,15 @@ from .exceptions import (
     TotalTimeoutError,
     WriteTimeoutError,
 )
-from .fields.media_type import charset, is_json
+from .fields.link import Link, parse_links
+from .fields.media_type import charset, is_event_stream, is_json
 from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import FixedHedging, Hedging, QuantileHedging
 from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
+from .lines import LINE_LIMIT, Lines
 from .models import (
     Attempt,
     HTTPRequest,
@@ -122,6 +126,7 @@ from .notes import (
     Stopped,
     Waited,
 )
+from .pages import Cursor, LinkHeader, Offset, PageNumber, PageRequest, Pages, Paginator, find_items
 from .policies import AttemptHook, Policies
 from .pool import Close, Grant, Open, PooledConnection, PoolScheduler, PoolStatus, Reuse, Ticket, Wait
 from .query import ParamsStyle, QueryParams, QueryValue
@@ -147,6 +152,7 @@ from .rate_limiter import (
     TokenBucket,
     Vegas,
 )
+from .reconnection import Reconnection
 from .redirects import RedirectPolicy, portable_headers
 from .resuming import Partial, Resumption
 from .retry import (
@@ -177,6 +183,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AIMD",
     "GCRA",
+    "LINE_LIMIT",
     "PART_END",
     "TRANSITIONS",
     "APIKey",
@@ -224,11 +231,13 @@ __all__ = [
     "ConstantBackoff",
     "CookieStore",
     "Cubic",
+    "Cursor",
     "Decision",
     "Digest",
     "DriverError",
     "Ended",
     "Event",
+    "EventParser",
     "ExponentialBackoff",
     "Fate",
     "FileError",
@@ -253,10 +262,19 @@ __all__ = [
     "Keyed",
     "Limiter",
     "LinearBackoff",
+    "Lines",
+    "Link",
+    "LinkHeader",
     "NoAuth",
     "Note",
+    "Offset",
     "Open",
     "Outcome",
+    "PageNumber",
+    "PageRequest",
+    "Pages",
+    "PaginationError",
+    "Paginator",
     "ParamsStyle",
     "Partial",
     "PathParams",
@@ -280,6 +298,7 @@ __all__ = [
     "RateLimitError",
     "ReadTimeoutError",
     "Rebased",
+    "Reconnection",
     "RedirectError",
     "RedirectPolicy",
     "Redirected",
@@ -308,6 +327,7 @@ __all__ = [
     "Serializer",
     "ServerLimit",
     "ServerQuota",
+    "ServerSentEvent",
     "Signer",
     "SlidingCounter",
     "SlidingWindow",
@@ -341,7 +361,9 @@ __all__ = [
     "charset",
     "diagram",
     "expand",
+    "find_items",
     "form_body",
+    "is_event_stream",
     "is_failure",
     "is_json",
     "join",
@@ -354,6 +376,7 @@ __all__ = [
     "normalise",
     "origin",
     "parse_base",
+    "parse_links",
     "portable_headers",
     "redact",
     "request_head",

@@ -340,16 +340,42 @@ class ResponseValidationError(HTTPClientError, ValueError):
         message: which fields are wrong, and how; types and sizes of what came, never values.
         response: the answer, which still holds the raw ``content``.
         problems: for each wrong field its place, as in ``[3].address.zip``, and what is wrong with it.
+        line: the number of the line that it is about, from 1, where the answer was read line by line; else None.
 
     Attributes:
         status_code: of the answer.
     """
 
-    def __init__(self, message: str, response: HTTPResponse, problems: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        response: HTTPResponse,
+        problems: tuple[tuple[str, str], ...] = (),
+        line: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.response = response
         self.status_code = response.status_code
         self.problems = problems
+        self.line = line
+
+
+class PaginationError(HTTPClientError):
+    """There is no way on from a page; all of its items were given. Never retried.
+
+    Args:
+        message: what is wrong and where, in words; never a value of the server's.
+        reason: ``missing`` (nothing is where the next page or the items must be), ``loop`` (the next page was had
+            already), ``outside`` (it is not under ``base_url``) or ``page_limit`` (it is one too many).
+        response: the page, where there is one.
+    """
+
+    def __init__(self, message: str, *, reason: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.response = response
+        if response is not None:
+            self.attempts = response.attempts
 
 
 class ResponseTooLargeError(HTTPRequestError):

@@ -42,6 +42,7 @@ from sansio_http import (
     ConstantBackoff,
     CookieStore,
     Cubic,
+    Cursor,
     Decision,
     ExponentialBackoff,
     FileError,
@@ -62,8 +63,14 @@ from sansio_http import (
     Keyed,
     Limiter,
     LinearBackoff,
+    LinkHeader,
     NoAuth,
     Note,
+    Offset,
+    PageNumber,
+    PageRequest,
+    Pages,
+    PaginationError,
     PercentBudget,
     Policies,
     PoolTimeoutError,
@@ -91,6 +98,7 @@ from sansio_http import (
     Serializer,
     ServerLimit,
     ServerQuota,
+    ServerSentEvent,
     SlidingCounter,
     SlidingWindow,
     Stopped,
@@ -135,8 +143,11 @@ from .connection_fields import UnverifiedTLSWarning
 from .cookies import Cookie, CookieJar
 from .downloading import Download
 from .driver import drive
+from .event_stream import EventStream
+from .json_lines import JSONLines
 from .middleware import LoggingMiddleware, MetricsMiddleware, MetricsSnapshot, Middleware, RetryMiddleware
 from .options import RequestOptions
+from .paging import PageIterator
 from .progress import ProgressBar, ProgressCallback
 from .rate_limiter import (
     ClientThrottle,
@@ -149,7 +160,7 @@ from .rate_limiter import (
     hold,
 )
 from .serializers import MsgspecSerializer, OrjsonSerializer
-from .streaming import ResponseStream, StreamedResponse
+from .streaming import ResponseStream, StreamContext, StreamedResponse
 from .transport import HttpcoreTransport, PooledTransport, Transport
 from .typed import validated
 from .uploads import BytesIterable, Content, Data, FileContent, Files
@@ -202,10 +213,12 @@ __all__ = [
     "CookieJar",
     "CookieStore",
     "Cubic",
+    "Cursor",
     "Data",
     "Decision",
     "DigestAuth",
     "Download",
+    "EventStream",
     "ExponentialBackoff",
     "FileContent",
     "FileError",
@@ -226,10 +239,12 @@ __all__ = [
     "Hedging",
     "HttpcoreTransport",
     "InvalidRequestError",
+    "JSONLines",
     "JSONSerializer",
     "Keyed",
     "Limiter",
     "LinearBackoff",
+    "LinkHeader",
     "LoggingMiddleware",
     "MetricsMiddleware",
     "MetricsSnapshot",
@@ -243,7 +258,13 @@ __all__ = [
     "OAuth2Options",
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",
+    "Offset",
     "OrjsonSerializer",
+    "PageIterator",
+    "PageNumber",
+    "PageRequest",
+    "Pages",
+    "PaginationError",
     "PercentBudget",
     "Policies",
     "PoolTimeoutError",
@@ -279,12 +300,14 @@ __all__ = [
     "Serializer",
     "ServerLimit",
     "ServerQuota",
+    "ServerSentEvent",
     "Settings",
     "SlidingCounter",
     "SlidingCounterRateLimiter",
     "SlidingWindow",
     "SlidingWindowRateLimiter",
     "Stopped",
+    "StreamContext",
     "StreamedResponse",
     "TLSError",
     "Throttle",

@@ -36,8 +36,10 @@ from .bundle import AnyCircuit, AnyLimiters, bundle, chain_of, checked
 from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
+from .events import Events
 from .middleware.base import Middleware
 from .options import RequestOptions, merged, overlaid
+from .paging import Paging
 from .preparation import Preparation
 from .serializers import STANDARD, serializer_of
 from .sources import Source
@@ -52,7 +54,7 @@ _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
 
-class AsyncHTTPClient(Transfers):
+class AsyncHTTPClient(Paging, Events, Transfers):
     """An HTTP client for one API. Use it with ``async with``, or call :meth:`aclose`; it belongs to one event loop.
 
     Args:
@@ -201,7 +203,7 @@ class AsyncHTTPClient(Transfers):
             The same as :meth:`request`, on entering.
         """
 
-        return ResponseStream(lambda: self._perform(method, url, True, options))
+        return ResponseStream(lambda: self._perform(method, url, True, options), self._config.max_response_size)
 
     # --- the call --------------------------------------------------------------------------------------------------
 
@@ -232,6 +234,18 @@ class AsyncHTTPClient(Transfers):
             self._running.discard(run)
             if source is not None:
                 await source.aclose()
+
+    async def _wait_until(self, deadline: float) -> None:
+        """Do nothing until then, on the client's clock, or until the client is closed."""
+        self._check_open()
+        run = Run(self._clock)
+        self._running.add(run)
+        try:
+            with run.until(deadline):
+                await anyio.sleep_forever()
+            run.check()
+        finally:
+            self._running.discard(run)
 
     # --- life ------------------------------------------------------------------------------------------------------
 

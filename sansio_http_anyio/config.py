@@ -123,7 +123,8 @@ class ClientConfig(BaseModel):
             ``base_url`` go neither the client's credentials and params, nor those of its headers that could be a key.
         error_body_limit: bytes that are read of a stream's error answer.
         max_response_size: bytes that a body may have, decompressed; None for any number. The default guards what is
-            kept in memory; a stream, whose reader decides what to keep, is bounded only by a number given here.
+            kept in memory, a stream's ``aread()`` too; a stream that is read in pieces, whose reader decides what to
+            keep, is bounded only by a number given here.
 
     Raises:
         ConfigurationError: names each wrong field, its value and what is allowed.

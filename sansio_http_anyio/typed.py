@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any, TypeVar, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, overload
 
 from sansio_http import (
     HTTPResponse,
@@ -15,9 +15,15 @@ from sansio_http import (
     is_json,
 )
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 T = TypeVar("T")
 
 Validate = Callable[[HTTPResponse], Any]
+
+ValidateLine = Callable[[str, HTTPResponse, int], Any]
+"""Of a line, the response that it is in, and its number."""
 
 _SHOWN = 5  # problems that a message lists
 _LONGEST = 80  # characters of a place, and of a reason
@@ -59,19 +65,22 @@ def validator(response_type: Any) -> Validate:
         return _made(response_type)
 
 
-def _made(response_type: Any) -> Validate:
-    from pydantic import TypeAdapter, ValidationError  # with a good part of pydantic behind it
-    from pydantic.errors import PydanticUserError
+def line_validator(response_type: Any) -> ValidateLine:
+    """How the lines of answers become instances of a type, each by itself. It is made once per type.
 
+    Raises:
+        InvalidRequestError: pydantic does not know such a type.
+    """
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(response_type)
-        if not adapter.pydantic_complete:
-            adapter.rebuild(raise_errors=True)  # says which name it does not know
-    except (PydanticUserError, TypeError, NameError) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise InvalidRequestError(
-            f"response_type: {response_type!r:.80} is not a type for pydantic: {reason}"
-        ) from None
+        return _cached_for_lines(response_type)
+    except TypeError:
+        return _made_for_lines(response_type)
+
+
+def _made(response_type: Any) -> Validate:
+    from pydantic import ValidationError
+
+    adapter = _adapter(response_type)
 
     def validate(response: HTTPResponse) -> Any:
         response.raise_for_status()
@@ -93,13 +102,59 @@ def _made(response_type: Any) -> Validate:
             raise ResponseDecodeError(
                 f"the body of the {response.status_code} response, {len(content)} bytes, is not JSON", response
             )
-        problems = tuple((_place(detail["loc"]), _reason(detail)) for detail in details)
-        raise ResponseValidationError(_message(response, response_type, problems), response, problems)
+        raise _refused(details, response_type, response)
 
     return validate
 
 
+def _made_for_lines(response_type: Any) -> ValidateLine:
+    from pydantic import ValidationError
+
+    adapter = _adapter(response_type)
+
+    def validate(line: str, response: HTTPResponse, number: int) -> Any:
+        try:
+            return adapter.validate_json(line)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False)
+        if details[0]["type"] == "json_invalid":
+            raise not_json(response, number)
+        raise _refused(details, response_type, response, number)
+
+    return validate
+
+
+def not_json(response: HTTPResponse, line: int) -> ResponseDecodeError:
+    """The error about a line that is not JSON."""
+    return ResponseDecodeError(f"line {line} of the {response.status_code} response is not JSON", response)
+
+
+def _adapter(response_type: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # with a good part of pydantic behind it
+    from pydantic.errors import PydanticUserError
+
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(response_type)
+        if not adapter.pydantic_complete:
+            adapter.rebuild(raise_errors=True)  # says which name it does not know
+    except (PydanticUserError, TypeError, NameError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise InvalidRequestError(
+            f"response_type: {response_type!r:.80} is not a type for pydantic: {reason}"
+        ) from None
+    return adapter
+
+
+def _refused(
+    details: list[Any], response_type: Any, response: HTTPResponse, line: int | None = None
+) -> ResponseValidationError:
+    """The error about JSON of another shape."""
+    problems = tuple((_place(detail["loc"]), _reason(detail)) for detail in details)
+    return ResponseValidationError(_message(response, response_type, problems, line), response, problems, line)
+
+
 _cached = cast("Callable[[Any], Validate]", lru_cache(maxsize=256)(_made))
+_cached_for_lines = cast("Callable[[Any], ValidateLine]", lru_cache(maxsize=256)(_made_for_lines))
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -131,8 +186,11 @@ def _standard_errors() -> frozenset[str]:
     return frozenset(get_args(ErrorType)) - _QUOTING
 
 
-def _message(response: HTTPResponse, response_type: Any, problems: tuple[tuple[str, str], ...]) -> str:
+def _message(
+    response: HTTPResponse, response_type: Any, problems: tuple[tuple[str, str], ...], line: int | None
+) -> str:
     name = getattr(response_type, "__name__", None) if isinstance(response_type, type) else None
     listed = "; ".join(f"{place}: {reason}" if place else reason for place, reason in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return f"the {response.status_code} response is not a {name or str(response_type)[:80]}: {listed}{more}"
+    where = "" if line is None else f"line {line} of "
+    return f"{where}the {response.status_code} response is not a {name or str(response_type)[:80]}: {listed}{more}"

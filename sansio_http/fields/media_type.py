@@ -1,4 +1,4 @@
-"""What a Content-Type says: is it JSON, and in which charset."""
+"""What a Content-Type says: is it JSON, or an event stream, and in which charset."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def is_json(content_type: str) -> bool:
     Case and parameters do not matter. Source: RFC 8259 11, RFC 6839 3.1.
     """
     return content_type == "application/json" or _JSON(content_type) is not None
+
+
+def is_event_stream(content_type: str) -> bool:
+    """Whether a Content-Type says ``text/event-stream``; case and parameters do not matter.
+
+    Source: WHATWG HTML, "Server-sent events", 9.2.3.
+    """
+    return content_type.partition(";")[0].strip(" \t").lower() == "text/event-stream"
 
 
 def charset(content_type: str) -> str | None:

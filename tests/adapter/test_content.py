@@ -266,3 +266,47 @@ async def test_a_bomb_takes_no_memory(server: MockServer, anyio_backend_name: st
     ]
     rises = [int(line[3]) for line in found]
     assert rises[-1] > 0 and max(rises) <= 20 * 1024
+
+
+STREAMED = """
+import sys
+import anyio
+from sansio_http_anyio import AsyncHTTPClient, ClientConfig, ResponseTooLargeError
+
+def peak():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmHWM:")).split()[1])
+
+async def read(context, items):
+    async with context as stream:
+        async for _ in items(stream):
+            pass
+
+async def main():
+    async with AsyncHTTPClient(sys.argv[1], ClientConfig(retry_attempts=0)) as client:
+        ways = [
+            lambda path: read(client.sse(path), lambda events: events),
+            lambda path: read(client.jsonl(path, response_type=int), lambda lines: lines),
+            lambda path: read(client.stream("GET", path), lambda response: response.iter_lines()),
+        ]
+        for way in ways:
+            await way("/small")
+        before = peak()
+        for way in ways:
+            try:
+                await way("/")
+            except ResponseTooLargeError:
+                print(peak() - before)
+
+anyio.run(main, backend=sys.argv[2])
+"""
+
+
+async def test_a_bomb_in_a_stream_takes_no_memory(server: MockServer, anyio_backend_name: str) -> None:
+    """The same where the client has no limit: a line and an event have one."""
+    events = {"Content-Encoding": "gzip", "Content-Type": "text/event-stream"}
+    server.on("/", Reply(body=bomb(), headers=events))
+    server.on("/small", Reply(body=gzip.compress(b"\n"), headers=events))
+    done = await anyio.run_process([sys.executable, "-c", STREAMED, server.url, anyio_backend_name])
+    rises = [int(line) for line in done.stdout.split()]
+    assert len(rises) == 3 and max(rises) <= 20 * 1024, rises

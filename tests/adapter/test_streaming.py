@@ -13,12 +13,14 @@ from sansio_http_anyio import (
     AsyncHTTPClient,
     CircuitBreaker,
     ClientConfig,
+    ConfigurationError,
     ConnectionLostError,
     PoolTimeoutError,
     RateLimitError,
     ReadTimeoutError,
     ResponseBodyError,
     ResponseDecodeError,
+    ResponseTooLargeError,
     RetryExhaustedError,
     TotalTimeoutError,
 )
@@ -150,9 +152,50 @@ async def test_a_line_is_given_when_it_is_over_and_not_later(server: MockServer,
                 break
 
 
+async def test_a_line_that_is_too_long_is_an_error_behind_those_before(
+    server: MockServer, client: AsyncHTTPClient
+) -> None:
+    server.on("/lines", Reply(body=b"one\nthree\nfour\n"))
+    async with client.stream("GET", "/lines?token=canary") as response:
+        lines = response.iter_lines(max_line_size=4)
+        assert await anext(lines) == "one"
+        for _ in range(2):  # an end would look like the whole body
+            with pytest.raises(
+                ResponseTooLargeError, match="a line of the body has more than max_line_size, 4"
+            ) as caught:
+                await anext(lines)
+            assert (caught.value.method, caught.value.phase, caught.value.body_started) == ("GET", "body", True)
+            assert caught.value.url is not None and "canary" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="max_line_size: 0 is not allowed"):
+        response.iter_lines(max_line_size=0)
+
+
+async def test_what_is_kept_is_bounded_by_the_client(server: MockServer) -> None:
+    async with AsyncHTTPClient(server.url, ClientConfig()) as client:
+        async with client.stream("GET", "/bytes/2000") as response:
+            response._limit = 1000  # as if it were a hundred megabytes
+            with pytest.raises(ResponseTooLargeError, match="max_response_size, 1000 bytes") as caught:
+                await response.aread()
+        assert caught.value.url == f"{server.url}/bytes/2000"
+        assert client.policies.slots is not None and client.policies.slots.in_use == 0
+        assert (await client.get("/json")).is_success
+    assert ClientConfig().max_response_size == 104_857_600
+
+
+async def test_a_read_that_is_cancelled_does_not_look_like_the_end(server: MockServer, client: AsyncHTTPClient) -> None:
+    server.on("/live", Reply(body=b"onetwo", cut=3, then="hang"))
+    async with client.stream("GET", "/live") as response:
+        pieces = response.iter_bytes()
+        assert await anext(pieces) == b"one"
+        with anyio.move_on_after(0.05):
+            await anext(pieces)
+        with pytest.raises(ResponseBodyError, match="cancelled"):
+            await anext(pieces)
+
+
 async def test_a_long_line_costs_no_more_than_its_length(server: MockServer, client: AsyncHTTPClient) -> None:
     async with client.stream("GET", "/bytes/8000000") as response:
-        (line,) = [line async for line in response.iter_lines()]
+        (line,) = [line async for line in response.iter_lines(max_line_size=None)]
     assert len(line) == 8_000_000
 
 

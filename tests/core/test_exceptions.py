@@ -27,6 +27,7 @@ from sansio_http.exceptions import (
     HTTPResponseError,
     HTTPTimeoutError,
     InvalidRequestError,
+    PaginationError,
     PoolTimeoutError,
     ProtocolError,
     RateLimitError,
@@ -80,6 +81,7 @@ PARENTS = {
     TokenError: (AuthenticationError,),
     ChecksumError: (HTTPClientError, ValueError),
     FileError: (HTTPClientError, OSError),
+    PaginationError: (HTTPClientError,),
 }
 
 
@@ -201,6 +203,7 @@ OTHERWISE_MADE = (
     ResponseValidationError,
     RetryExhaustedError,
     TokenError,
+    PaginationError,
 )
 ERRORS = [
     *(kind("message") for kind in PARENTS if kind not in OTHERWISE_MADE),
@@ -220,6 +223,7 @@ ERRORS = [
     TokenError("message", reason="refused", status_code=401, error="invalid_client", retry_after=3),
     ChecksumError("message", expected="aa", actual="bb"),
     FileError(28, "file: /big cannot be written: no space"),
+    PaginationError("message", reason="loop", response=guarded_response()),
 ]
 
 

@@ -21,8 +21,8 @@ import requests
 from pydantic import BaseModel, TypeAdapter
 from yarl import URL
 
-from sansio_http_anyio import AsyncHTTPClient, BasicAuth, BearerAuth
-from tests.fixtures.mock_server import MockServer, Received
+from sansio_http_anyio import AsyncHTTPClient, BasicAuth, BearerAuth, LinkHeader
+from tests.fixtures.mock_server import MockServer, Received, Reply
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "idioms.md").read_text("utf-8")
 LIBRARIES = ("httpx2", "requests", "aiohttp", "here")
@@ -53,18 +53,31 @@ async def pieces() -> AsyncIterator[bytes]:
     yield b"two"
 
 
+def paged(request: Received) -> Reply:
+    """Two pages, the first of which names the second."""
+    if request.query:
+        return Reply(json=[3])
+    return Reply(json=[1, 2], headers={"Link": f'<http://{request.headers["host"]}/paged?page=2>; rel="next"'})
+
+
+EVENTS = Reply(
+    body=b": hello\n\ndata: one\n\ndata: two\ndata: lines\n\n", headers={"Content-Type": "text/event-stream"}
+)
+
+
 async def run(code: str, client: Any, url: str, path: Path) -> Any:
     """What the last expression of a cell gives; of an error, the status that it is about."""
     names: dict[str, Any] = {
         "path": path,
         "client": client,
         "url": url,
+        "json": json,
         "name": "a/b",
         "user": User(id=7, name="Ada"),
         "file": io.BytesIO(b"content"),
         "pieces": pieces,
         **{each.__name__: each for each in (aiohttp, httpx2, requests, quote, URL, TypeAdapter, User)},
-        **{each.__name__: each for each in (AsyncHTTPClient, BasicAuth, BearerAuth)},
+        **{each.__name__: each for each in (AsyncHTTPClient, BasicAuth, BearerAuth, LinkHeader)},
     }
     tree = ast.parse("\n".join(part.strip() for part in code.split(";")))
     last = tree.body[-1]
@@ -129,6 +142,8 @@ async def outcome(library: str, code: str, server: MockServer, path: Path) -> tu
 async def test_a_line(name: str, cells: list[str], anyio_backend: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"from the disk")
     with MockServer() as server, warnings.catch_warnings():
+        server.on("GET /paged", paged)
+        server.on("GET /events", EVENTS)
         ours = await outcome("here", cells[3], server, tmp_path / "file")
         assert ours[0], "the server was asked"
         warnings.simplefilter("ignore")  # what the others warn of is theirs

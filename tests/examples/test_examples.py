@@ -75,6 +75,22 @@ PRINTED = {
         201 \{'bytes': 1000000\}
         not the file that was wanted: True
         """,
+    "with_pages": r"""
+        \['Ada', 'Grace', 'Edith'\]
+        saved at Ada
+        \['Grace', 'Edith'\]
+        """,
+    "with_events": r"""
+        1 joined \{'name': 'Ada'\}
+        2 said \{'text': 'Hello'\}
+        connections to the stream: 3
+        later: 2 said
+        """,
+    "with_json_lines": r"""
+        Ada
+        line 2 id
+        Edsger in line 4
+        """,
     "with_retry": r"""
         1 ConnectionLostError: .+ -> transport
         2 503 -> status

@@ -6,7 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_http.fields.media_type import charset, is_json
+from sansio_http.fields.media_type import charset, is_event_stream, is_json
+
+
+@pytest.mark.parametrize(
+    ("content_type", "yes"),
+    [
+        ("text/event-stream", True),
+        (" Text/Event-Stream ; charset=utf-8", True),
+        ("text/event-stream;", True),
+        ("text/event-streams", False),
+        ("text/plain; text/event-stream", False),
+        ("application/json", False),
+        ("", False),
+    ],
+)
+def test_event_stream(content_type, yes):
+    assert is_event_stream(content_type) is yes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What is looked for in a page, and the errors that say what is not there."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from ..exceptions import PaginationError
+from ..models import HTTPResponse
+
+
+def find_items(response: HTTPResponse, items: str | None) -> list[Any]:
+    """The items of a page.
+
+    Args:
+        response: the page, complete.
+        items: where they are in its JSON, as in ``data.users``; None where it is a list itself.
+
+    Raises:
+        PaginationError: there is no list.
+        ResponseDecodeError: the answer is not JSON.
+    """
+    found = response.json_data if items is None else find(response, items)
+    if not isinstance(found, list):
+        where = "the answer" if items is None else items
+        advice = ' (name where they are, as in items="data")' if items is None else ""
+        raise PaginationError(
+            f"{where}: must be a list of items, and is a {type(found).__name__}{advice}",
+            reason="missing",
+            response=response,
+        )
+    return cast("list[object]", found)
+
+
+def find(response: HTTPResponse, at: str, *, optional: bool = False) -> Any:
+    """What stands at a place in a page's JSON.
+
+    Args:
+        response: the page.
+        at: the place, as in ``meta.next``.
+        optional: where nothing is there it is None; else that is an error.
+
+    Raises:
+        PaginationError: there is nothing.
+        ResponseDecodeError: the answer is not JSON.
+    """
+    found: Any = response.json_data
+    for name in at.split("."):
+        if not isinstance(found, dict) or name not in found:
+            if optional:
+                return None
+            raise PaginationError(f"{at}: the answer has none", reason="missing", response=response)
+        found = cast("dict[str, Any]", found)[name]
+    return found
+
+
+def number(response: HTTPResponse, at: str) -> int:
+    """The whole number that stands there.
+
+    Raises:
+        PaginationError: there is none.
+    """
+    found = find(response, at)
+    if type(found) is not int:
+        raise PaginationError(
+            f"{at}: must be a whole number, and is a {type(found).__name__}", reason="missing", response=response
+        )
+    return found
