@@ -93,7 +93,7 @@ def merged(defaults: QueryParams, params: QueryParams | None) -> QueryParams:
     if params is None:
         params = {}
         if type(defaults) is dict:  # nearly always, and at a tenth of the price
-            return defaults.copy()
+            return cast("dict[str, Any]", defaults).copy()
     if isinstance(defaults, Mapping) and isinstance(params, Mapping):
         return {**defaults, **params}
     own = _pairs(params)
