@@ -45,7 +45,23 @@ def rows(output: str) -> dict[str, list[float]]:
 
 
 def test_these_are_all() -> None:
-    assert SCRIPTS == ["breakers.py", "codec.py", "core_steps.py", "limiters.py", "policy_overhead.py"]
+    assert SCRIPTS == [
+        "breakers.py",
+        "codec.py",
+        "core_steps.py",
+        "limiters.py",
+        "policy_overhead.py",
+        "small_requests.py",
+    ]
+
+
+def test_small_requests_puts_clients_side_by_side_on_each_library() -> None:
+    options = "--rounds 1 --concurrency 1,3 --backends asyncio,trio --clients ours,floor,absent"
+    output = run("small_requests.py", *options.split())
+    assert "not installed, so not measured: absent " in output
+    table = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("|")][2:]
+    assert [row[0] for row in table] == [f"{each}, {n} at once" for each in ("asyncio", "trio") for n in (1, 3)]
+    assert all(re.fullmatch(r"\d+, \d+ \(\d+\.\d\d\)", cell) for row in table for cell in row[1:])
 
 
 def test_breakers_measures_calls_and_registries() -> None:
