@@ -15,6 +15,7 @@ from .exceptions import (
     HTTPRequestError,
     HTTPTimeoutError,
     RateLimitError,
+    ResponseDecodeError,
     RetryExhaustedError,
     TokenError,
     one_line,
@@ -62,6 +63,7 @@ class Refresh:
     max_live = 1
 
     __slots__ = (
+        "_asked_at",
         "_done",
         "_last_id",
         "_make_call",
@@ -79,7 +81,7 @@ class Refresh:
         self._source = source
         self._policies = policies
         self._make_call = make_call
-        self._now = now
+        self._now = self._asked_at = now  # of the request that was sent last
         self._out = self._last_id = 0  # the order that is out, and the newest there was
         self._done = False
         self.attempts: tuple[Any, ...] = ()
@@ -136,14 +138,16 @@ class Refresh:
             kept = yield from self._ask(store.get, source.key, "its store")
             if isinstance(kept, Token) and self._use(kept):
                 return
-        asked_at = self._now
         answer = yield from self._fetch()
+        asked_at = self._asked_at
         access_token, lifetime, following = source.understand(answer, asked_at)
         source.refresh_token = following or source.refresh_token
         if store is not None:
             ends = None if lifetime is None or wall is None else wall() + lifetime - (self._now - asked_at)
             token = Token(access_token, ends, source.refresh_token)
             yield from self._ask(lambda token: store.set(source.key, token), token, "its store")
+        if lifetime is not None and lifetime <= self._now - asked_at:
+            raise source.error("expired", "answered with a token that was over before it could be used (expires_in)")
         source.take(access_token, lifetime, asked_at)  # not before it is kept: a store that fails is to be heard of
 
     def _use(self, kept: Token) -> bool:
@@ -182,6 +186,8 @@ class Refresh:
             cause = outcome.last_error if isinstance(outcome, RetryExhaustedError) else outcome
         if isinstance(outcome, HTTPResponse):
             return outcome
+        if isinstance(cause, ResponseDecodeError):
+            raise source.error("malformed", "answered with a body that is not in the coding it says") from cause
         if not isinstance(cause, HTTPRequestError):
             raise outcome  # something of the user's
         reason = "timeout" if isinstance(cause, HTTPTimeoutError) else "transport"
@@ -198,6 +204,7 @@ class Refresh:
                     (order,) = step.send
                     self._last_id += 1
                     own, order.id = order.id, self._last_id
+                    self._asked_at = self._now
                     event = Ended(own, (yield order))
                 else:
                     yield step.wake_at

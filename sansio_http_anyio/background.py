@@ -4,7 +4,9 @@ A token request that many wait for must not end with the call that happened to b
 than its callers are patient, each would begin anew, and none would see it end.
 
 On asyncio that is a task which the client holds on to: a task group would have to be left by the task that entered it,
-and test fixtures do not keep to that. Elsewhere it is a task group, made only for a client that has such a credential.
+and test fixtures do not keep to that. Elsewhere it is a task group, made only for a client that has such a credential,
+and left only where the client is: whoever closes it before, in another task or under a scope, ends what runs in the
+group one by one, for the group's own scope is also around the block that the client is used in.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ class Background:
     def __init__(self) -> None:
         self._transport: Transport
         self._clock: Clock
+        self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: Any = None
+        self._scopes: set[anyio.CancelScope] = set()  # of what runs in the group, whose own is around the client's user
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self, transport: Transport, clock: Clock, wanted: bool) -> None:
@@ -51,27 +55,39 @@ class Background:
             task = self._loop.create_task(self._drive(refresh))
             self._tasks.add(task)
             task.add_done_callback(lambda task: self._ended(task, refresh))
-        elif self._group is not None:
-            self._group.start_soon(self._drive, refresh)
+        elif self._group is not None and not self._stopped:
+            scope = anyio.CancelScope()
+            self._scopes.add(scope)
+            self._group.start_soon(self._drive_in, scope, refresh)
         else:
             return False
         return True
 
     def stop(self) -> None:
         """The client is closed: cancel everything, and take nothing more."""
-        self._loop = None
+        self._loop, self._stopped = None, True
         for task in self._tasks:
             task.cancel()
-        if self._group is not None:
-            self._group.cancel_scope.cancel()
+        for scope in self._scopes:
+            scope.cancel()
 
     async def aclose(self) -> None:
-        """Wait until it has ended, half a second at most. After :meth:`stop`."""
+        """Wait until it has ended, half a second at most. After :meth:`stop`; from any task."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT)
+
+    async def leave(self) -> None:
+        """The client is left, in the task that entered it, and at the same depth: only there can a group be left."""
         group, self._group = self._group, None
         if group is not None:
             await group.__aexit__(None, None, None)
+
+    async def _drive_in(self, scope: anyio.CancelScope, refresh: Any) -> None:
+        try:
+            with scope:
+                await self._drive(refresh)
+        finally:
+            self._scopes.discard(scope)
 
     async def _drive(self, refresh: Any) -> None:
         try:

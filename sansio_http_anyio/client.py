@@ -38,7 +38,7 @@ from .config import ClientConfig
 from .driver import Run, drive
 from .events import Events
 from .middleware.base import Middleware
-from .options import RequestOptions, merged, overlaid
+from .options import RequestOptions, check_names, merged, overlaid
 from .paging import Paging
 from .preparation import Preparation
 from .serializers import STANDARD, serializer_of
@@ -49,7 +49,6 @@ from .transport.base import Transport
 from .transport.pooled import PooledTransport
 from .typed import validator
 
-_OPTIONS = RequestOptions.__annotations__.keys()
 _MOST_LIVE = 8  # sends that a hedged call can have in flight at once
 T = TypeVar("T")
 
@@ -210,9 +209,7 @@ class AsyncHTTPClient(Paging, Events, Transfers):
     async def _perform(self, method: str, url: str, stream: bool, options: RequestOptions) -> HTTPResponse:
         """From what a caller says to the answer."""
         self._check_open()
-        if not options.keys() <= _OPTIONS:
-            unknown, allowed = min(options.keys() - _OPTIONS), ", ".join(RequestOptions.__annotations__)
-            raise TypeError(f"unexpected keyword argument {unknown!r}; the options of a request are {allowed}")
+        check_names(options)
         run = Run(self._clock)
         self._running.add(run)
         source: Source | None = None  # of the body, while it is ours to close
@@ -283,7 +280,10 @@ class AsyncHTTPClient(Paging, Events, Transfers):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        finally:
+            await self._background.leave()
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if self._closed:

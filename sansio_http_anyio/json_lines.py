@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,7 @@ from .typed import ValidateLine, line_validator, not_json
 
 T = TypeVar("T")
 
+_NO_TEXT = re.compile("[\udc80-\udcff]").search  # what the decoder makes of bytes that it does not know
 _CLOSED = "the lines were closed before they were read to their end"
 
 
@@ -44,7 +46,8 @@ class JSONLines(Generic[T]):
         try:
             if not response.raise_for_status().is_success:
                 raise ResponseDecodeError(f"the {response.status_code} response has no lines of JSON", response)
-            self._texts = response.cut_into(Lines(self._limit, cr=False))
+            # Bytes that are no text are the matter of their own line.
+            self._texts = response.cut_into(Lines(self._limit, cr=False), "surrogateescape")
         except BaseException:
             await self.aclose()
             raise
@@ -64,6 +67,8 @@ class JSONLines(Generic[T]):
             self.line += 1
             if self.line == 1:
                 text = text.removeprefix("\ufeff")
+            if not text.isascii() and _NO_TEXT(text):
+                raise not_json(self.response, self.line)
             if text and not text.isspace():
                 found: T = self._load(text, self.response, self.line)
                 return found

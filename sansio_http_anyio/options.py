@@ -65,6 +65,20 @@ class RequestOptions(TypedDict, total=False):
     idempotency_key: str | None
 
 
+_NAMES = RequestOptions.__annotations__.keys()
+
+
+def check_names(options: RequestOptions) -> None:
+    """Refuse keywords that are no options of a request, by the names that callers know.
+
+    Raises:
+        TypeError: names one.
+    """
+    if not options.keys() <= _NAMES:
+        unknown = min(options.keys() - _NAMES)
+        raise TypeError(f"unexpected keyword argument {unknown!r}; the options of a request are {', '.join(_NAMES)}")
+
+
 def cookie_header(cookies: Mapping[str, str]) -> str:
     """Cookies of one request as they go into its header. Source: RFC 6265 4.1.1.
 

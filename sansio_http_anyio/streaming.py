@@ -81,9 +81,14 @@ class StreamedResponse(HTTPResponse):
         """
         return self.cut_into(Lines(max_line_size))
 
-    def cut_into(self, lines: Lines) -> AsyncIterator[str]:
-        """The body in lines as ``lines`` cuts them; see :meth:`iter_lines`."""
-        decode = self._decoder()
+    def cut_into(self, lines: Lines, errors: str = "strict") -> AsyncIterator[str]:
+        """The body in lines as ``lines`` cuts them; see :meth:`iter_lines`.
+
+        Args:
+            lines: not used before.
+            errors: what becomes of bytes that are not in the charset, by the names of :mod:`codecs`.
+        """
+        decode = self._decoder(errors)
         return self._pieces(lambda chunk, final: lines.feed(decode(chunk, final), final))
 
     async def aread(self) -> bytes:
@@ -121,7 +126,7 @@ class StreamedResponse(HTTPResponse):
     def _pieces(self, feed: Callable[[bytes, bool], Iterable[T]]) -> AsyncIterator[T]:
         return _Pieces(self, feed)
 
-    def _decoder(self) -> Callable[[bytes, bool], str]:
+    def _decoder(self, errors: str = "strict") -> Callable[[bytes, bool], str]:
         encoding = charset(self.headers.get("content-type", "")) or "utf-8"
 
         def decode(chunk: bytes, final: bool) -> str:
@@ -132,7 +137,7 @@ class StreamedResponse(HTTPResponse):
 
         try:
             "x".encode(encoding)  # refuses what a server may name and is no charset, such as hex
-            decoder = codecs.getincrementaldecoder(encoding)()
+            decoder = codecs.getincrementaldecoder(encoding)(errors)
         except (LookupError, UnicodeError):
             raise self._not_text(encoding) from None
         return decode

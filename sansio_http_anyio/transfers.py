@@ -17,7 +17,7 @@ from sansio_http import Headers, HTTPRequest, HTTPResponse, InvalidRequestError,
 
 from .downloading import Download, Downloading
 from .driver import Run
-from .options import RequestOptions
+from .options import RequestOptions, check_names
 from .part_file import PartFile
 from .progress import ProgressCallback, checked_progress
 from .streaming import ResponseStream
@@ -78,7 +78,8 @@ class Transfers(Verbs):
             sha256: what the SHA-256 digest of the whole file must be, in hexadecimal.
             max_response_size: bytes that the file may have; None for any number.
             progress: told of the bytes so far: see :data:`ProgressCallback`, and :class:`ProgressBar`.
-            options: see :class:`RequestOptions`; no body. ``timeout`` bounds the time to each head.
+            options: see :class:`RequestOptions`; no body. ``timeout`` bounds the time to each head, the client's
+                ``read_timeout`` each wait for something to come: without one a silent server is waited for.
 
         Returns:
             What has come.
@@ -210,6 +211,7 @@ class Transfers(Verbs):
 
 
 def _check_options(options: RequestOptions) -> None:
+    check_names(options)
     for name in _BODIES:
         if options.get(name) is not None:
             raise InvalidRequestError(f"{name}: a download is a GET, which has no body")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_type_hints
 
 from sansio_http import (
     ClientAuth,
@@ -96,7 +96,7 @@ class OAuth2ClientCredentials(ClientCredentials, Prepared):
     def __init__(
         self, token_url: str, client_id: str, client_secret: str | None = None, **options: Unpack[OAuth2Options]
     ) -> None:
-        secret, others = _signed(type(self).__name__, client_secret, options)
+        secret, others = _signed(type(self).__name__, client_secret, options, OAuth2Options)
         super().__init__(token_url, client_id, secret, **others)
 
 
@@ -125,7 +125,7 @@ class OAuth2RefreshToken(RefreshToken, Prepared):
         client_secret: str | None = None,
         **options: Unpack[OAuth2Options],
     ) -> None:
-        secret, others = _signed(type(self).__name__, client_secret, options)
+        secret, others = _signed(type(self).__name__, client_secret, options, OAuth2Options)
         super().__init__(token_url, client_id, refresh_token, secret, **others)
 
 
@@ -151,13 +151,18 @@ class OAuth2TokenExchange(TokenExchange, Prepared):
         client_secret: str | None = None,
         **options: Unpack[OAuth2ExchangeOptions],
     ) -> None:
-        secret, others = _signed(type(self).__name__, client_secret, options)
+        secret, others = _signed(type(self).__name__, client_secret, options, OAuth2ExchangeOptions)
         super().__init__(token_url, client_id, subject_token, secret, **others)
 
 
-def _signed(cls: str, secret: str | None, options: OAuth2Options) -> tuple[str | None, dict[str, Any]]:
+def _signed(
+    cls: str, secret: str | None, options: OAuth2Options, known: type[OAuth2Options]
+) -> tuple[str | None, dict[str, Any]]:
     """The secret and the options as the core takes them: with a function that signs, where a JWT is to be signed."""
     others: dict[str, Any] = dict(options)
+    if unknown := others.keys() - get_type_hints(known).keys():
+        names = ", ".join(get_type_hints(known))
+        raise TypeError(f"{cls}: unexpected keyword argument {min(unknown)!r}; the options are {names}")
     key, key_id, algorithm = (others.pop(name, None) for name in ("private_key", "key_id", "algorithm"))
     method = others.get("client_auth", "client_secret_basic")
     retry = others.get("retry")

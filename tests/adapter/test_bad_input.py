@@ -181,6 +181,7 @@ async def test_an_unknown_keyword_is_a_type_error(server: MockServer) -> None:
             client.request("GET", "/", jsn={}),
             client.request("GET", "/", stream=True),
             client.stream("GET", "/", jsn={}).__aenter__(),  # type: ignore[call-arg]
+            client.download("/", "file", parms={}),  # type: ignore[call-arg]
         ):
             with pytest.raises(TypeError, match=r"unexpected keyword argument '(parms|jsn|stream)'"):
                 await ask

@@ -67,6 +67,23 @@ async def test_without_a_type_they_are_what_their_json_is(server: MockServer, cl
             assert lines.line == 6
 
 
+@pytest.mark.parametrize("response_type", [None, Any, int | str])
+async def test_bytes_that_are_no_text_are_a_matter_of_their_line(
+    server: MockServer, client: AsyncHTTPClient, response_type: Any
+) -> None:
+    server.on("/x", Reply(body=[b'1\n"\xff', b'"\n"\xc3', b'\xa4"\n', b"\xff"], chunked=True))
+    had: list[Any] = []
+    async with client.jsonl("/x", response_type=response_type) as lines:
+        while True:
+            try:
+                had.append(await anext(lines))
+            except ResponseDecodeError as error:
+                had.append(str(error))
+            except StopAsyncIteration:
+                break
+    assert had == [1, "line 2 of the 200 response is not JSON", "ä", "line 4 of the 200 response is not JSON"]
+
+
 async def test_by_the_charset_and_the_serializer_of_the_client(server: MockServer) -> None:
     server.on("/x", Reply(body="1\n[2]\nNaN\n".encode("utf-16"), headers={"Content-Type": "x/y; charset=utf-16"}))
     async with AsyncHTTPClient(server.url, serializer=OrjsonSerializer()) as client:

@@ -24,6 +24,7 @@ from sansio_http import (
     Permit,
     Policies,
     RefreshToken,
+    ResponseDecodeError,
     RetryPolicy,
     Send,
     Token,
@@ -112,6 +113,50 @@ def test_a_short_life_has_a_short_margin():
         world.call(at=at)
         world.run(at + 0.1)
     assert world.issued == 2
+
+
+@pytest.mark.parametrize("lifetime", [0.1, 1])
+def test_a_token_that_is_over_when_it_comes_is_told_once_and_not_asked_for_again_at_once(lifetime: float):
+    world = World(client(), lifetime=lifetime, after=1.0)
+    calls = [world.call(at=at) for at in (0, 0, 1.5)]
+    world.run()
+    assert [call.outcome.reason for call in calls] == ["expired"] * 3
+    assert len(world.token_sends) == 1  # the third came before the backoff was over
+
+
+def test_the_next_refresh_token_is_kept_even_where_the_access_token_is_over():
+    world = World(RefreshToken(TOKEN_URL, "id", "r0", "secret"))
+    body = {"access_token": "t", "token_type": "Bearer", "expires_in": 1, "refresh_token": "r1"}
+    world.answer = lambda: Reply(200, content=json.dumps(body).encode(), after=2)
+    for at in (0, 10):
+        call = world.call(at=at)
+        world.run()
+        assert call.outcome.reason == "expired"
+    sources = [send.request.body.source for send in world.token_sends]
+    assert [b"refresh_token=r1" in source for source in sources] == [False, True]
+
+
+def test_the_life_of_a_token_counts_from_the_try_that_brought_it():
+    world = World(client(), lifetime=2, after=0.1)
+
+    def down() -> Reply:
+        world.answer = None
+        return Reply(503, after=5)
+
+    world.answer = down
+    call = world.call()
+    world.run()
+    assert call.response.is_success and len(world.token_sends) == 2
+
+
+def test_a_token_in_a_coding_that_it_is_not_in_is_malformed():
+    world = World(client())
+    world.answer = lambda: Reply(error=lambda send: ResponseDecodeError("the body says gzip, and is none"))
+    call = world.call()
+    world.run()
+    error = call.outcome
+    assert isinstance(error, TokenError) and error.reason == "malformed"
+    assert "https://" in str(error) and isinstance(error.__cause__, ResponseDecodeError)
 
 
 def test_a_renewal_that_fails_does_no_harm_while_the_old_token_lives():

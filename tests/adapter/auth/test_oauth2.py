@@ -119,6 +119,36 @@ def test_an_endpoint_slower_than_its_callers_does_not_thrash(backend: str) -> No
     run_virtual(backend, main)
 
 
+@pytest.mark.parametrize("by", ["the task that entered it", "a scope of its own", "another task"])
+async def test_a_client_is_closed_while_it_gets_a_token(by: str) -> None:
+    """From wherever: what is inside of the client's block goes on, and the block can be left."""
+    endpoint = Endpoint(after=3600)
+    client = client_for(endpoint)
+    outcomes: list[Any] = []
+
+    async def ask() -> None:
+        try:
+            outcomes.append(await client.get("/x"))
+        except ClientClosedError as error:
+            outcomes.append(error)
+
+    async with client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            while not endpoint.tokens:
+                await anyio.lowlevel.checkpoint()
+            if by == "another task":
+                tasks.start_soon(client.aclose)
+            else:
+                with anyio.CancelScope(shield=by == "a scope of its own"):
+                    await client.aclose()
+        await anyio.lowlevel.checkpoint()
+        assert [type(each) for each in outcomes] == [ClientClosedError]
+    with pytest.raises(ClientClosedError):
+        await client.get("/x")
+    assert len(endpoint.tokens) == 1
+
+
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_leader_is_cancelled_at_every_await(backend: str, native: bool) -> None:

@@ -209,7 +209,7 @@ def test_whoever_leads_is_cancelled_at_every_await(backend: str, native: bool, a
         assert len(answers) == 5 and len(set(answers)) == 1
         assert world.tokens == 1 if entered else world.tokens <= 2
         assert auth.refreshing is None and auth.deadline is None
-        await client.aclose()
+        await client.__aexit__(None, None, None)
         return served
 
     # The store, the signature, two of the endpoint, the store again, and its own request.
@@ -236,7 +236,7 @@ def test_two_hundred_calls_with_an_expired_token_ask_for_one(backend: str, enter
         async with anyio.create_task_group() as tasks:
             for _ in range(200):
                 tasks.start_soon(ask)
-        await client.aclose()
+        await client.__aexit__(None, None, None)
         assert answers == [b"Bearer t1"] + [b"Bearer t2"] * 200 and world.tokens == 2
 
     run_virtual(backend, main)

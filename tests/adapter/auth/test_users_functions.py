@@ -172,7 +172,7 @@ async def test_what_it_raises_for_a_token_is_the_cause_of_each_callers_own_error
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(ask)
-    await client.aclose()
+    await client.__aexit__(None, None, None)
     assert len(found) == len({id(each) for each in found}) == 3
     for each in found:
         assert isinstance(each, TokenError) and each.reason == "callable"
@@ -251,7 +251,7 @@ def test_a_call_that_runs_out_of_time_names_the_token_endpoint(backend: str, ent
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
                     tasks.start_soon(ask, 2.9)
-            await client.aclose()
+            await client.__aexit__(None, None, None)
             assert len(found) == 3
             for each in found:
                 assert "https://auth.example/token?key=***" in str(each) and "canary" not in message(each)
@@ -275,7 +275,7 @@ def test_a_token_that_takes_too_long_says_who_did_not_answer(what: str, backend:
             await client.__aenter__()
         with pytest.raises(TokenError) as caught:
             await client.get("/x", timeout=60)
-        await client.aclose()
+        await client.__aexit__(None, None, None)
         assert caught.value.reason == "timeout"
         assert TOKEN_URL in str(caught.value) and what.partition(",")[0] in str(caught.value)
         assert anyio.current_time() - began == pytest.approx(20)
