@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, Unpack, cast, overload
 
+from anyio import ResourceGuard
+
 from sansio_http import HTTPResponse, InvalidRequestError, PageRequest, Pages, Paginator, find_items
 
 from .options import RequestOptions, merged
@@ -19,6 +21,8 @@ T = TypeVar("T")
 
 class PageIterator(Generic[T]):
     """The items of all pages. Iterate over it once; a page is asked for when the one before was used up.
+
+    One task iterates: another that asks for a page meanwhile gets an ``anyio.BusyResourceError``.
 
     A class, for a generator that is left half-way is finalised by the event loop some time later, and trio warns of it.
     """
@@ -33,6 +37,7 @@ class PageIterator(Generic[T]):
         self._fetch = fetch
         self._items_of = items_of
         self._ready: deque[T] = deque()
+        self._one_at_a_time = ResourceGuard("iterating over")
 
     @property
     def state(self) -> dict[str, Any]:
@@ -50,7 +55,8 @@ class PageIterator(Generic[T]):
             page = self._walk.request()
             if page is None:
                 raise StopAsyncIteration
-            response = await self._fetch(page)
+            with self._one_at_a_time:
+                response = await self._fetch(page)
             self._ready.extend(self._walk.arrived(response, self._items_of(response)))
         self._walk.gave()
         return self._ready.popleft()

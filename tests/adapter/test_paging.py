@@ -125,6 +125,24 @@ async def test_a_link_back_to_the_first_page_is_seen_at_once(server: MockServer)
     assert (caught.value.reason, len(caught.value.attempts), server.count()) == ("loop", 1, 1)
 
 
+async def test_a_second_task_does_not_disturb_the_first(server: MockServer) -> None:
+    server.on("GET /users", lambda request: Reply(json=[] if request.query == "page=3" else [1], delay=0.05))
+    had: list[Any] = []
+
+    async with AsyncHTTPClient(server.url, QUICK) as client:
+        users = client.paginate("/users", pages=PageNumber())
+
+        async def first() -> None:
+            had.extend([user async for user in users])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(anyio.BusyResourceError):
+                await anext(users)
+    assert had == [1, 1] and server.count() == 3
+
+
 async def test_types_that_are_no_class(server: MockServer) -> None:
     server.on("GET /users", Reply(json={"users": [1, "x"], "next": None}))
     async with AsyncHTTPClient(server.url, QUICK) as client:
