@@ -310,8 +310,7 @@ class Exchange(Admission):
         """The request as it goes out, with its credentials: each send has a copy of its own, and a signature."""
         policies, request = self._ledger.policies, self.request
         auth, signer, home = policies.auth, policies.signer, self._home
-        at_home = request.url.startswith(home) or is_home(request.url, home)
-        if not at_home or (auth is None and signer is None):
+        if (auth is None and signer is None) or not (request.url.startswith(home) or is_home(request.url, home)):
             return request if request is not self._base else request.copy()  # a caller may keep it, and change it
         request = request.copy()
         if auth is not None:

@@ -15,13 +15,11 @@ from .cookies import add_cookies, keep_cookies
 from .exceptions import ConfigurationError
 from .ledger import Ledger
 from .models import HTTPRequest, HTTPResponse
+from .rate_limiter.queue import RECHECK
 from .refresh import Refresh
 from .step import Ask, Ended, Event, Send, Step, Woke
 
 T = TypeVar("T")
-
-RECHECK = 1.0
-"""Seconds after which who waits for a token looks again, so that a lost nudge is a delay and not a hang."""
 
 
 class Question(NamedTuple):

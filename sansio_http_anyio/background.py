@@ -18,8 +18,8 @@ import anyio
 import sniffio
 
 from .driver import Clock, drive, relay
+from .sources import CLOSE_TIMEOUT
 from .transport.base import Transport
-from .transport.httpcore_wire import CLOSE_TIMEOUT
 
 
 class Background:

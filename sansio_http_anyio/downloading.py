@@ -71,7 +71,7 @@ class Downloading:
         request: the GET, as far as it is known before it is sent.
         policies: of the call.
         begin: sends the GET, with these fields and policies.
-        wait: for so many seconds.
+        wait_until: such a time, on that clock.
         clock: the client's.
         observe: told of what is decided.
         progress: told of the bytes.
@@ -86,7 +86,7 @@ class Downloading:
         request: HTTPRequest,
         policies: Policies,
         begin: Callable[[Mapping[str, str], Policies], ResponseStream],
-        wait: Callable[[float], Awaitable[None]],
+        wait_until: Callable[[float], Awaitable[None]],
         clock: Clock,
         observe: Observe | None,
         progress: ProgressCallback,
@@ -98,7 +98,7 @@ class Downloading:
         self._request = request
         self._resumption = Resumption(policies)
         self._begin = begin
-        self._wait = wait
+        self._wait_until = wait_until
         self._clock = clock
         self._observe = observe
         self._progress = progress
@@ -155,7 +155,7 @@ class Downloading:
         self._tell(verdict, request)
         if not isinstance(verdict, Retry):
             raise verdict
-        await self._wait(verdict.delay)
+        await self._wait_until(self._clock() + verdict.delay)
         return None
 
     async def _take(self, response: StreamedResponse) -> HTTPRequestError | None:

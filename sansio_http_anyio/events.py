@@ -11,13 +11,13 @@ from sansio_http import LINE_LIMIT, EventParser, Headers, InvalidRequestError, P
 from .bundle import completed
 from .event_stream import EventStream
 from .json_lines import JSONLines
-from .options import RequestOptions
+from .options import RequestOptions, overlaid
 from .streaming import ResponseStream, StreamContext
 from .verbs import Verbs
 
 T = TypeVar("T")
 
-_MEANT = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+_MEANT = Headers({"Accept": "text/event-stream", "Cache-Control": "no-store"})
 _ID = "Last-Event-ID"
 
 
@@ -84,7 +84,7 @@ class Events(Verbs):
         """
         if not isinstance(reconnect, bool):
             raise InvalidRequestError(f"reconnect: {reconnect!r:.40} is not allowed; it is True or False")
-        headers = _beside(_MEANT, options.get("headers"))
+        headers = overlaid(_MEANT, options.get("headers"))
         EventParser(max_event_size, last_event_id)  # refuses what is wrong
 
         def connect(last: str) -> ResponseStream:
@@ -170,9 +170,3 @@ class Events(Verbs):
 
         make()  # refuses what is wrong
         return StreamContext(make)
-
-
-def _beside(fields: dict[str, str], given: Any) -> Headers:
-    """Headers that say what is wanted, where the caller has not said it."""
-    own = Headers(() if given is None else given)
-    return Headers([*((name, value) for name, value in fields.items() if name not in own), *own.pairs()])

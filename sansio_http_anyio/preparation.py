@@ -111,10 +111,7 @@ class Preparation:
                 chosen = replace(chosen, auth_origin=elsewhere) if auth is not None else _anonymous(chosen)
         else:
             url = join(self._base_url, url)
-        body: Body | None = None
-        natural_type: str | None = None
-        if json is not None or data is not None or files is not None:
-            body, natural_type = body_of(json, data, files, self._serializer)
+        body, natural_type = body_of(json, data, files, self._serializer)
         fields = overlaid(default_headers, headers)
         if content_type is not None or files is not None:
             fields["Content-Type"] = _type_of_body(body, natural_type, content_type, headers, files is not None)

@@ -19,7 +19,7 @@ CHUNK = 65_536
 """Bytes that are read of a file at a time."""
 
 CLOSE_TIMEOUT = 0.5
-"""Seconds that a generator may take to close."""
+"""Seconds that something may take to close, under a shield."""
 
 
 class BinaryFile(Protocol):

@@ -22,7 +22,7 @@ from sansio_http import (
     redact,
 )
 
-from .transport.httpcore_wire import CLOSE_TIMEOUT
+from .sources import CLOSE_TIMEOUT
 
 T = TypeVar("T")
 E = TypeVar("E", bound=HTTPRequestError)

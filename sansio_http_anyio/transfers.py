@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
-import anyio
 from anyio.to_thread import run_sync
 
 from sansio_http import Headers, HTTPRequest, HTTPResponse, InvalidRequestError, Policies
 
 from .downloading import Download, Downloading
-from .driver import Run
 from .options import RequestOptions, check_names
 from .part_file import PartFile
 from .progress import ProgressCallback, checked_progress
@@ -43,11 +41,14 @@ class Transfers(Verbs):
     _chain: Chain
     _clock: Callable[[], float]
     _preparation: Preparation
-    _running: set[Run]
 
     @abstractmethod
     def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> ResponseStream:
         """Make a call and read its answer piece by piece."""
+
+    @abstractmethod
+    async def _wait_until(self, deadline: float) -> None:
+        """Do nothing until then, on the client's clock, or until the client is closed."""
 
     async def download(
         self,
@@ -101,7 +102,7 @@ class Transfers(Verbs):
         request, policies = self._preparation.request("GET", url, **options)
 
         def begin(fields: Mapping[str, str], policies: Policies) -> ResponseStream:
-            headers = Headers(options.get("headers") or ()).copy()
+            headers = Headers(options.get("headers") or ())
             headers.update({"Accept-Encoding": "identity", **fields})  # ranges are to be of the file's own bytes
             return self.stream("GET", url, **cast("Any", {**options, "headers": headers, "policies": policies}))
 
@@ -112,7 +113,7 @@ class Transfers(Verbs):
             request,
             policies,
             begin,
-            self._wait,
+            self._wait_until,
             self._clock,
             self._chain.observe,
             told,
@@ -197,17 +198,6 @@ class Transfers(Verbs):
             return await self.request(method, url, response_type=response_type, **given)
         finally:
             await shielded(opened.close)
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait, unless the client is closed meanwhile."""
-        run = Run(self._clock)
-        self._running.add(run)
-        try:
-            with run.until(self._clock() + seconds):
-                await anyio.sleep_forever()
-            run.check()
-        finally:
-            self._running.discard(run)
 
 
 def _check_options(options: RequestOptions) -> None:

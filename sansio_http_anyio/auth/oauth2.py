@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import Any, TypedDict, Unpack
 
 from sansio_http import (
     ClientAuth,
@@ -160,8 +160,8 @@ def _signed(
 ) -> tuple[str | None, dict[str, Any]]:
     """The secret and the options as the core takes them: with a function that signs, where a JWT is to be signed."""
     others: dict[str, Any] = dict(options)
-    if unknown := others.keys() - get_type_hints(known).keys():
-        names = ", ".join(get_type_hints(known))
+    if unknown := others.keys() - known.__annotations__.keys():
+        names = ", ".join(known.__annotations__)
         raise TypeError(f"{cls}: unexpected keyword argument {min(unknown)!r}; the options are {names}")
     key, key_id, algorithm = (others.pop(name, None) for name in ("private_key", "key_id", "algorithm"))
     method = others.get("client_auth", "client_secret_basic")

@@ -25,12 +25,13 @@ from sansio_http import (
 )
 
 from ..config import ClientConfig
+from ..sources import CLOSE_TIMEOUT
 from .base import TOKEN_LIMIT
 from .connections import Connections
 from .content import Content
 from .decoding import accepted
 from .errors import translate
-from .httpcore_wire import CLOSE_TIMEOUT, close_now
+from .httpcore_wire import close_now
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})  # a request of these says how long its body is, even if it has none

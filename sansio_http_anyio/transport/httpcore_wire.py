@@ -20,9 +20,6 @@ from .network import Endpoint, Network
 from .reasons import reason
 from .streams import Stream
 
-CLOSE_TIMEOUT = 0.5
-"""Seconds that closing may take under a shield."""
-
 
 class Wire(httpcore.AsyncNetworkBackend, httpcore.AsyncNetworkStream):
     """The one stream of one connection, which connects itself when it is asked to.
