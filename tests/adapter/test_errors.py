@@ -114,7 +114,7 @@ async def test_waiting_for_a_slot(server: MockServer, eventually: Any) -> None:
 
 async def test_timeouts_of_get_are_retried_and_of_post_are_not(server: MockServer) -> None:
     server.on("/x", Reply.hang(), Reply(json=1))
-    config = ClientConfig(attempt_timeout=0.1, retry_backoff_factor=0.001)
+    config = ClientConfig(attempt_timeout=0.4, retry_backoff_factor=0.001)
     async with AsyncHTTPClient(server.url, config) as client:
         response = await client.get("/x")
         assert [attempt.reason for attempt in response.attempts] == ["timeout", None]

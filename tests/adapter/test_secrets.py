@@ -62,7 +62,7 @@ EVERYWHERE: dict[str, Any] = {
     "json": {"password": SECRET},
     "idempotent": True,
 }
-CONFIG = ClientConfig(retry_backoff_factor=0.001, retry_attempts=1, follow_redirects=True, attempt_timeout=0.05)
+CONFIG = ClientConfig(retry_backoff_factor=0.001, retry_attempts=1, follow_redirects=True, attempt_timeout=0.2)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def is_healthy(client: AsyncHTTPClient) -> None:
 
 
 async def test_bytes_come_as_they_are_sent(server: MockServer, client: AsyncHTTPClient) -> None:
-    server.on("/drip", Reply(body=[b"one", b"two", b"three"], body_pause=0.03, chunked=True))
+    server.on("/drip", Reply(body=[b"one", b"two", b"three"], body_pause=0.2, chunked=True))
     async with client.stream("GET", "/drip") as response:
         assert response.status_code == 200 and response.is_success
         assert response.body is not None and response.content == b""
@@ -311,12 +311,12 @@ async def test_the_breaker_judges_a_stream_by_its_head(server: MockServer) -> No
 
 
 async def test_the_timeout_is_for_the_head_alone(server: MockServer, client: AsyncHTTPClient) -> None:
-    server.on("/slow-body", Reply(body=[b"a"] * 6, body_pause=0.05, chunked=True))
-    server.on("/slow-head", Reply(delay=1))
-    async with client.stream("GET", "/slow-body", timeout=0.2) as response:
+    server.on("/slow-body", Reply(body=[b"a"] * 6, body_pause=0.25, chunked=True))
+    server.on("/slow-head", Reply(delay=5))
+    async with client.stream("GET", "/slow-body", timeout=1) as response:
         assert await response.aread() == b"aaaaaa"
     with pytest.raises(TotalTimeoutError) as caught:
-        async with client.stream("GET", "/slow-head", timeout=0.05):
+        async with client.stream("GET", "/slow-head", timeout=0.2):
             pass  # pragma: no cover
     assert caught.value.phase == "head"
 

@@ -557,6 +557,8 @@ async def test_a_storm_of_cancellations_loses_nothing(server: MockServer, eventu
                 for _ in range(10):
                     tasks.start_soon(ask)
         assert policies.slots.in_use == 0
+        async with AsyncHTTPClient(server.url) as another:
+            await another.get("/json")  # behind all that the server has not accepted yet
         before = server.connections
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
