@@ -161,12 +161,13 @@ from .rate_limiter import (
 )
 from .serializers import MsgspecSerializer, OrjsonSerializer
 from .streaming import ResponseStream, StreamContext, StreamedResponse
-from .transport import HttpcoreTransport, PooledTransport, Transport
+from .transport import PooledTransport, Transport
 from .typed import validated
 from .uploads import BytesIterable, Content, Data, FileContent, Files
 
 if TYPE_CHECKING:
     from .settings import Settings
+    from .transport import HttpcoreTransport
 
 __all__ = [
     "AIMD",
@@ -337,8 +338,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Settings":  # pydantic-settings takes as long to import as all the rest
+    # What few use and takes long to import comes when it is asked for: pydantic-settings, and httpcore.
+    if name == "Settings":
         from .settings import Settings
 
         return Settings
+    if name == "HttpcoreTransport":
+        from .transport import HttpcoreTransport
+
+        return HttpcoreTransport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
