@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -10,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar, Unpack, overload
 
-import anyio.lowlevel
+import anyio
 
 from sansio_http import (
     Call,
@@ -37,6 +36,7 @@ from .chain import Chain
 from .config import ClientConfig
 from .driver import Run, drive
 from .events import Events
+from .loops import EventLoop, finder
 from .middleware.base import Middleware
 from .options import RequestOptions, check_names, merged, overlaid
 from .paging import Paging
@@ -127,7 +127,8 @@ class AsyncHTTPClient(Paging, Events, Transfers):
         self._serializer = serializer_of(serializer)
         self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults, self._serializer)
         self._running: set[Run] = set()
-        self._loop: object = None
+        self._find_loop: Callable[[], Any] | None = None  # until there is one
+        self._loop: EventLoop | None = None
         self._closed = False
 
     @property
@@ -249,13 +250,14 @@ class AsyncHTTPClient(Paging, Events, Transfers):
     def _check_open(self) -> None:
         if self._closed:
             raise ClientClosedError("the client is closed")
+        if self._find_loop is None:
+            self._find_loop = finder()
+            self._loop = self._find_loop()
         try:
-            loop: object = asyncio.get_running_loop()
-        except RuntimeError:  # not asyncio: this one is slower, and knows them all
-            loop = anyio.lowlevel.current_token()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop != loop:
+            loop = self._find_loop()
+        except RuntimeError:
+            loop = None
+        if loop is not self._loop:
             raise ClientClosedError("the client belongs to another event loop; make one client in each")
 
     async def aclose(self) -> None:

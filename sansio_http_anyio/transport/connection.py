@@ -10,15 +10,13 @@ is whether the request arrived whole, so such a connection carries no other.
 
 Progress is kept true at every step, for a cancellation may strike at any.
 
-On asyncio a connection keeps deadlines itself, with one timer that is set anew only when it goes off: it is late for
-nearly all requests, finds that another is on its way, and sleeps until that one's deadline. A cancel scope for each
-request costs a tenth of the request. On other libraries nothing can be called at a time without a task that waits for
-it, and there is a scope.
+A connection keeps deadlines itself, with one timer that is set anew only when it goes off: it is late for nearly all
+requests, finds that another is on its way, and sleeps until that one's deadline. A cancel scope for each request costs
+a tenth of the request, and more on trio.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import anyio
@@ -35,7 +33,8 @@ from sansio_http import (
     WriteTimeoutError,
 )
 
-from .reasons import reason, refused_ours
+from ..loops import EventLoop, Timer
+from .reasons import more_telling, reason, refused_ours
 from .streams import Stream
 from .uploading import Pieces, upload
 
@@ -49,6 +48,7 @@ class Connection:
     Args:
         place: what its pool knows it by.
         stream: after the TLS handshake, if there is one.
+        loop: whose timers end what takes too long.
         read_timeout: seconds without a byte from the server; None for no limit of its own.
         write_timeout: seconds in which the server takes nothing; None likewise.
 
@@ -75,7 +75,12 @@ class Connection:
     )
 
     def __init__(
-        self, place: PooledConnection, stream: Stream, read_timeout: float | None, write_timeout: float | None
+        self,
+        place: PooledConnection,
+        stream: Stream,
+        loop: EventLoop,
+        read_timeout: float | None,
+        write_timeout: float | None,
     ) -> None:
         self.place = place
         self.stream = stream
@@ -86,25 +91,18 @@ class Connection:
         self.write_timeout = write_timeout
         self.timed_out = False
         self._deadline: float | None = None  # of the request that it serves, on the loop's clock
-        self._timer: asyncio.TimerHandle | None = None
+        self._loop = loop
+        self._timer: Timer | None = None
         self._timer_at = 0.0
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:  # not asyncio
-            self._loop = None
 
-    def expire_in(self, seconds: float) -> bool:
-        """Close the stream in so many seconds, unless :meth:`relax` comes before; False where that cannot be done."""
-        loop = self._loop
-        if loop is None:
-            return False
-        self._deadline = deadline = loop.time() + seconds
+    def expire_in(self, seconds: float) -> None:
+        """Close the stream in so many seconds, unless :meth:`relax` comes before."""
+        self._deadline = deadline = self._loop.time() + seconds
         if self._timer is None or deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = deadline
-            self._timer = loop.call_at(deadline, self._on_time)
-        return True
+            self._timer = self._loop.call_at(deadline, self._on_time)
 
     def relax(self) -> None:
         """There is no deadline any more."""
@@ -120,7 +118,7 @@ class Connection:
     def _on_time(self) -> None:
         self._timer = None
         deadline, loop = self._deadline, self._loop
-        if deadline is None or loop is None:  # nothing is on its way: the next request sets the timer
+        if deadline is None:  # nothing is on its way: the next request sets the timer
             return
         if loop.time() < deadline:
             self._timer_at = deadline
@@ -168,10 +166,9 @@ class Connection:
         while not parser.status:
             try:
                 await self.receive(send)
-            except HTTPRequestError:
-                if failure is None or progress.body_started:
-                    raise
-                raise failure from failure.__cause__
+            except HTTPRequestError as error:
+                told = more_telling(failure, error)
+                raise told from told.__cause__
 
     async def write(self, send: Send, data: bytes | memoryview) -> None:
         """Send bytes.

@@ -44,6 +44,7 @@ from sansio_http import (
 )
 
 from ..config import ClientConfig
+from ..loops import EventLoop, Timer, finder
 from .base import TOKEN_LIMIT
 from .connection import Connection
 from .content import Content
@@ -54,6 +55,7 @@ from .uploading import source_of
 
 Commands = Sequence[Grant | Close]
 _PORTS = {"http": 80, "https": 443}
+_SWEEP = 0.1, 1.0  # seconds between two looks at what is idle, at least and at most
 _MOST_PLACES = 1000  # origins that are remembered; a client has one, or a few
 
 
@@ -96,6 +98,8 @@ class PooledTransport:
         self._stream_limit = self._limit if "max_response_size" in config.model_fields_set else None
         self._places: dict[tuple[str, str, int], _Place] = {}
         self._scopes: set[anyio.CancelScope] = set()  # of sends that may have to be ended from outside
+        self._loop: EventLoop | None = None  # once there is a connection
+        self._sweep: Timer | None = None  # closes what has been idle for too long
         self._closed = False
 
     @property
@@ -117,16 +121,16 @@ class PooledTransport:
         except Exception as error:
             return Ended(send.id, error)
         now = self._clock()
+        if deadline is not None and deadline <= now:
+            return Ended(send.id, self._late(send))
         ticket = Ticket()
         # What is lost on a connection that has just died is sent once more, if the server may receive it twice.
         sure = request.body is not None or not may_repeat(request)
         found = self._alive(self._pool.acquire(place.endpoint, ticket, now), ticket, sure)
         # Closing the socket ends whatever waits for it, which is all of a request; but not an iterator of the caller's.
-        if (
-            isinstance(found, Connection)
-            and isinstance(message[2], bytes)
-            and (deadline is None or found.expire_in(deadline - now))
-        ):
+        if isinstance(found, Connection) and isinstance(message[2], bytes):
+            if deadline is not None:
+                found.expire_in(deadline - now)
             return await self._exchange(found, send, *message)
         scope = anyio.CancelScope()
         if deadline is not None:
@@ -198,6 +202,8 @@ class PooledTransport:
     def close_now(self) -> int:
         """The same without awaiting; how many connections there were."""
         self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         commands = self._pool.close()
         self._do(commands)
         for scope in self._scopes:
@@ -250,7 +256,9 @@ class PooledTransport:
         except HTTPRequestError as error:  # the network knows of no request
             raise send.error(type(error), error.args[0]) from error.__cause__
         place = order.connection
-        place.wire = connection = Connection(place, stream, *self._timeouts)
+        if self._loop is None:
+            self._loop = finder()()
+        place.wire = connection = Connection(place, stream, self._loop, *self._timeouts)
         self._do(self._pool.opened(place, 1, self._clock()))
         if self._closed:
             raise ClientClosedError("the transport was closed")
@@ -263,9 +271,27 @@ class PooledTransport:
         connection.relax()
         if not reusable:
             connection.close()
-        commands = self._pool.release(connection.place, reusable, self._clock())
+        now = self._clock()
+        commands = self._pool.release(connection.place, reusable, now)
         if commands:
             self._do(commands)
+        if self._sweep is None:
+            self._sweep_later(now)
+
+    def _sweep_later(self, now: float) -> None:
+        """Look again when the next idle connection has been idle for too long, though no request may come till then.
+
+        After a second in any case: more that is idle lets less time pass.
+        """
+        due, loop = self._pool.next_expiry(), self._loop
+        if due is not None and loop is not None:
+            least, most = _SWEEP
+            self._sweep = loop.call_at(loop.time() + min(max(due - now, least), most), self._on_sweep)
+
+    def _on_sweep(self) -> None:
+        now, self._sweep = self._clock(), None
+        self._do(self._pool.expire(now))
+        self._sweep_later(now)
 
     def _do(self, commands: Commands, ticket: Ticket | None = None) -> Reuse | Open | None:
         """Carry out what the pool says; what it has for ``ticket``, which does not wait, is given back."""

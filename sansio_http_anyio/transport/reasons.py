@@ -7,7 +7,7 @@ import socket
 import ssl
 from errno import errorcode
 
-from sansio_http import CertificateError, TLSError
+from sansio_http import CertificateError, HTTPRequestError, TLSError
 
 # Alerts by which a server says that it wants a certificate of ours, or another one. In TLS 1.3 they come after the
 # handshake, at the first read. Before, a server that was shown none may have no better word than "handshake failure";
@@ -42,3 +42,10 @@ def refused_ours(error: BaseException) -> bool:
         return False
     _, found, alert = error.reason.partition("_ALERT_")
     return bool(found) and alert in _ABOUT_OURS
+
+
+def more_telling(unwritten: HTTPRequestError | None, unheard: HTTPRequestError) -> HTTPRequestError:
+    """Of what failed in writing a request, and then in reading its answer, what says why."""
+    if unwritten is None or unheard.body_started or isinstance(unheard, CertificateError):
+        return unheard  # the server has said something
+    return unwritten

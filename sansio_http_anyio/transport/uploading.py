@@ -27,6 +27,7 @@ from sansio_http import (
 )
 
 from ..sources import CLOSE_TIMEOUT
+from .reasons import more_telling
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -98,11 +99,10 @@ async def upload(connection: Connection, send: Send, head: bytes, source: AsyncI
             with suppress(Exception), anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
                 await aclose()
     error = work.mistake or work.unheard
-    if error is None:
-        return
-    if error is work.unheard and work.unwritten is not None and not send.progress.body_started:
-        error = work.unwritten  # came first, and tells more
-    raise error from error.__cause__
+    if isinstance(error, HTTPRequestError) and error is work.unheard:
+        error = more_telling(work.unwritten, error)
+    if error is not None:
+        raise error from error.__cause__
 
 
 class _Upload:

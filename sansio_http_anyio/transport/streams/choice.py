@@ -26,7 +26,10 @@ def stream_over(sock: socket.socket, tls: TLSEngine | None = None) -> Stream:
                 return AsyncioStream(sock, tls)
             except NotImplementedError:  # the proactor loop of Windows
                 pass
-        return AnyioStream(sock, tls)
+            return AnyioStream(sock, tls)
+        from .trio_stream import TrioStream  # where trio runs it is installed
+
+        return TrioStream(sock, tls)
     except BaseException:
         sock.close()
         raise

@@ -212,6 +212,34 @@ async def test_a_timer_that_is_early_lets_the_next_request_live(server: MockServ
     await transport.aclose()
 
 
+async def test_idle_connections_are_closed_though_no_request_comes(server: MockServer, eventually: Eventually) -> None:
+    config = ClientConfig(max_keepalive_connections=2, keepalive_expiry=2)
+    server.on("/slow", Reply(delay=0.2))
+    async with AsyncHTTPClient(server.url, config) as client:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(client.get, "/slow")
+        assert server.connections == server.open_connections == 5
+        await eventually(lambda: server.open_connections == 2)  # in a second
+        await eventually(lambda: server.open_connections == 0)
+        assert (await client.get("/json")).status_code == 200
+
+
+async def test_a_clock_that_stands_still_keeps_no_loop_busy(server: MockServer) -> None:
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(anyio.current_time())
+        return 0.0 if len(looks) < 3 else 99.0 - 1e-9  # so that something is nearly due, for ever
+
+    transport = PooledTransport(ClientConfig(keepalive_expiry=99), clock=clock)
+    await sent(transport, f"{server.url}/json")
+    looks_before = len(looks)
+    await anyio.sleep(0.5)
+    assert len(looks) - looks_before <= 10
+    await transport.aclose()
+
+
 async def test_timeouts_of_single_waits(server: MockServer) -> None:
     server.on("/hang", Reply(delay=10))
     transport = PooledTransport(ClientConfig(read_timeout=0.05, write_timeout=0.05))
@@ -230,13 +258,13 @@ async def test_timeouts_of_single_waits(server: MockServer) -> None:
     await transport.aclose()
 
 
-async def test_a_deadline_in_the_past(server: MockServer, eventually: Eventually) -> None:
+async def test_a_deadline_in_the_past(server: MockServer) -> None:
     transport = PooledTransport(clock=anyio.current_time)
-    await sent(transport, f"{server.url}/json")
-    for _ in range(3):
+    for kept in (False, True):
         outcome = await sent(transport, f"{server.url}/json", deadline=anyio.current_time() - 1)
-        assert isinstance(outcome, AttemptTimeoutError)
-    await eventually(lambda: server.open_connections == 0)
+        assert isinstance(outcome, AttemptTimeoutError) and outcome.phase == "connect"
+        assert server.count() == server.connections == kept
+        await sent(transport, f"{server.url}/json")
     assert (await sent(transport, f"{server.url}/json", deadline=anyio.current_time() + 60)).status_code == 200
     await transport.aclose()
 

@@ -17,6 +17,7 @@ import pytest
 from sansio_http_anyio.transport.streams import Stream, StreamClosedError, stream_over
 from sansio_http_anyio.transport.streams.anyio_stream import AnyioStream
 from sansio_http_anyio.transport.streams.asyncio_stream import AsyncioStream
+from sansio_http_anyio.transport.streams.trio_stream import TrioStream
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +102,7 @@ async def soon(condition: Callable[[], object]) -> None:
 async def test_the_library_has_its_own_stream(anyio_backend: str) -> None:
     ours, peer = socket_pair()
     stream = stream_over(ours)
-    assert type(stream) is (AsyncioStream if anyio_backend == "asyncio" else AnyioStream)
+    assert type(stream) is (AsyncioStream if anyio_backend == "asyncio" else TrioStream)
     assert stream.alpn is None
     stream.close()
     peer.close()

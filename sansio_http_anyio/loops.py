@@ -1,0 +1,41 @@
+"""The event loop that runs here: which one it is, its clock, and its timers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import anyio
+
+
+class Timer(Protocol):
+    """What was asked for by :meth:`EventLoop.call_at`."""
+
+    def cancel(self) -> None:
+        """It is not wanted any more. Idempotent, never fails."""
+        ...
+
+
+class EventLoop(Protocol):
+    """What asyncio's loops have, and :class:`~.trio_loop.TrioLoop` has for a run of trio. Each equals only itself."""
+
+    def time(self) -> float:
+        """Now, in seconds, on the loop's own clock."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call ``callback``, which never raises, once the clock says ``when``."""
+        ...
+
+
+def finder() -> Callable[[], Any]:
+    """What finds the :class:`EventLoop` that runs, as fast as the library that runs here can tell.
+
+    What is returned raises RuntimeError where that library runs no loop.
+    """
+    if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+        return asyncio.get_running_loop
+    from .trio_loop import current  # here alone, and in the stream for it: trio need not be installed
+
+    return current
