@@ -23,6 +23,7 @@ from sansio_http import (
     Woke,
 )
 
+from .loops import EventLoop, finder, later
 from .transport.base import Transport
 
 Clock = Callable[[], float]
@@ -135,6 +136,7 @@ class OpenBody:
         self._body = body
         self._call: Call | None = call
         self._id = id
+        self._loop: EventLoop = finder()()
         self._clock = clock
         self._observe = observe
         self.received = 0  # bytes
@@ -173,7 +175,7 @@ class OpenBody:
 
     def __del__(self) -> None:
         if self._call is not None:  # a stream that nobody left: its slot must not be lost with it
-            self.discard()
+            later(self._loop, self.discard)
 
     def _end(self, error: Exception | None) -> None:
         call, self._call = self._call, None

@@ -28,6 +28,14 @@ class EventLoop(Protocol):
         """Call ``callback``, which never raises, once the clock says ``when``."""
         ...
 
+    def call_soon_threadsafe(self, callback: Callable[[], None], /) -> object:
+        """Call ``callback``, which never raises, in a turn of its own; from any thread.
+
+        Raises:
+            RuntimeError: the loop is over.
+        """
+        ...
+
 
 def finder() -> Callable[[], Any]:
     """What finds the :class:`EventLoop` that runs, as fast as the library that runs here can tell.
@@ -39,3 +47,18 @@ def finder() -> Callable[[], Any]:
     from .trio_loop import current  # here alone, and in the stream for it: trio need not be installed
 
     return current
+
+
+def later(loop: EventLoop, callback: Callable[[], None]) -> None:
+    """Have ``callback``, which never raises, called by ``loop`` when nothing else is under way in it.
+
+    For finalisers: the garbage collector may call them in the middle of anything, and in any thread. Where the loop
+    does not run there is nothing to be in the middle of.
+    """
+    if not isinstance(loop, asyncio.AbstractEventLoop) or loop.is_running():
+        try:
+            loop.call_soon_threadsafe(callback)
+            return
+        except RuntimeError:  # it is over
+            pass
+    callback()

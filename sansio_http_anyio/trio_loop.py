@@ -55,6 +55,10 @@ class TrioLoop:
             self._sleep.deadline = when
         return timer
 
+    def call_soon_threadsafe(self, callback: Callable[[], None], /) -> None:
+        """Call ``callback``, which never raises, in a turn of its own. RuntimeError: the run is over."""
+        self._token.run_sync_soon(callback)
+
     def forget_one(self) -> None:
         """A timer was cancelled: half of them, and it is time to sweep."""
         self._cancelled += 1

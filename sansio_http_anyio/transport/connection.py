@@ -61,9 +61,9 @@ class Connection:
 
     __slots__ = (
         "_deadline",
-        "_loop",
         "_timer",
         "_timer_at",
+        "loop",
         "parser",
         "place",
         "read_timeout",
@@ -91,18 +91,18 @@ class Connection:
         self.write_timeout = write_timeout
         self.timed_out = False
         self._deadline: float | None = None  # of the request that it serves, on the loop's clock
-        self._loop = loop
+        self.loop = loop
         self._timer: Timer | None = None
         self._timer_at = 0.0
 
     def expire_in(self, seconds: float) -> None:
         """Close the stream in so many seconds, unless :meth:`relax` comes before."""
-        self._deadline = deadline = self._loop.time() + seconds
+        self._deadline = deadline = self.loop.time() + seconds
         if self._timer is None or deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._on_time)
+            self._timer = self.loop.call_at(deadline, self._on_time)
 
     def relax(self) -> None:
         """There is no deadline any more."""
@@ -117,7 +117,7 @@ class Connection:
 
     def _on_time(self) -> None:
         self._timer = None
-        deadline, loop = self._deadline, self._loop
+        deadline, loop = self._deadline, self.loop
         if deadline is None:  # nothing is on its way: the next request sets the timer
             return
         if loop.time() < deadline:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from sansio_http import HTTPRequestError, ResponseBodyError, ResponseTooLargeError, Send
 
+from ..loops import later
 from .connection import Connection
 from .content import Content
 
@@ -68,8 +69,9 @@ class IncomingBody:
         self._pieces = iter(())
         self._let_go()
 
-    def __del__(self) -> None:  # a body that nobody wanted
-        self._let_go()
+    def __del__(self) -> None:
+        if self._connection is not None:  # a body that nobody wanted
+            later(self._connection.loop, self._let_go)
 
     def _taken(self, connection: Connection) -> Iterator[bytes]:
         """What has come, and was not taken before. If that was the end, the connection is free."""

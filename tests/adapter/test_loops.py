@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from sansio_http_anyio.loops import EventLoop, finder
+from sansio_http_anyio.loops import EventLoop, finder, later
 from sansio_http_anyio.trio_loop import current
 from tests.fixtures.mock_server import MockServer
 
@@ -75,6 +76,41 @@ async def test_a_loop_is_found_again_and_in_its_run_only() -> None:
     thread.start()
     thread.join()
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("thread", [False, True])
+async def test_later_is_not_now(thread: bool, eventually: Any) -> None:
+    loop: EventLoop = finder()()
+    called_in: list[int] = []
+    arguments = loop, lambda: called_in.append(threading.get_ident())
+    if thread:
+        other = threading.Thread(target=later, args=arguments)
+        other.start()
+        other.join()
+    else:
+        later(*arguments)
+    assert not called_in
+    await eventually(lambda: called_in)
+    assert called_in == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio", "between two runs"])
+def test_later_is_now_where_no_loop_runs(backend: str) -> None:
+    called: list[int] = []
+    loops: list[EventLoop] = []
+
+    async def main() -> None:
+        loops.append(finder()())
+
+    if backend == "between two runs":
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(main())
+        later(loops[0], lambda: called.append(1))
+        loop.close()
+    else:
+        anyio.run(main, backend=backend)
+        later(loops[0], lambda: called.append(1))
+    assert called == [1]
 
 
 # Ours for trio

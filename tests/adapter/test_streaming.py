@@ -57,7 +57,8 @@ async def test_bytes_come_as_they_are_sent(server: MockServer, client: AsyncHTTP
         assert response.status_code == 200 and response.is_success
         assert response.body is not None and response.content == b""
         body: Any = response.body
-        assert [chunk async for chunk in body] == [b"one", b"two", b"three"]
+        chunks = [chunk async for chunk in body]
+        assert b"".join(chunks) == b"onetwothree" and len(chunks) > 1  # 3, unless something held us up
         await is_healthy(client)  # the slot is free at the end of the body, not of the block
     assert server.connections == 1
 
@@ -348,12 +349,17 @@ async def test_what_was_let_go_of_does_not_look_like_a_whole_body(server: MockSe
             await anext(pieces)
 
 
-async def test_a_stream_that_nobody_leaves_frees_its_slot_when_it_is_collected(server: MockServer) -> None:
+async def test_a_stream_that_nobody_leaves_frees_its_slot_when_it_is_collected(
+    server: MockServer, eventually: Any
+) -> None:
+    """But not in the middle of whatever the garbage collector has come into."""
     server.on("/hangs", Reply(body=bytes(100), cut=50, then="hang"))
     async with AsyncHTTPClient(server.url, ClientConfig(max_connections=1)) as client:
         await client.stream("GET", "/hangs").__aenter__()
         gc.collect()
-        assert client.policies.slots is not None and client.policies.slots.in_use == 0
+        slots: Any = client.policies.slots
+        assert slots.in_use == 1
+        await eventually(lambda: slots.in_use == 0)
         assert (await client.get("/json")).is_success
 
 
