@@ -13,6 +13,7 @@ from .limits import HTTP1Limits
 # The blanks are RFC 9112's BWS; servers that pad the size with them are still about. Not more than 16 digits: 2**63 is
 # passed with no arithmetic, and zeros in front are no way to write a long line.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?").fullmatch
+_DIGITS = b"0123456789abcdefABCDEF"
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)").fullmatch
 
 _LARGEST = 2**63 - 1
@@ -113,6 +114,8 @@ class ChunkedBody:
         if b"\n" in line:
             raise HTTP1Error("a line of a chunked body ends without CR")
         if left == 0:
+            if line and line[0] not in _DIGITS:
+                raise HTTP1Error("a chunk has no valid size")
             if len(line) > self._limits.chunk_line + 1:  # the CR may be its last byte
                 raise too_much(f"the line before a chunk has more than {self._limits.chunk_line} bytes")
         elif self._trailer_size + len(line) > self._limits.trailer + 1:

@@ -538,6 +538,7 @@ async def test_a_body_that_fails(server: MockServer, transport: PooledTransport)
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", ProtocolError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ProtocolError),
         (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", ProtocolError),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nrubbish that no line ends", ProtocolError),
         (b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n", ProtocolError),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", ResponseTooLargeError),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n", ResponseTooLargeError),

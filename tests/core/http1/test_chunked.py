@@ -63,6 +63,8 @@ def test_accepted(body, content, trailers):
         (b"1;a\rb\r\n", "no valid size"),
         (b"1;a\nb\r\n", "no valid size|without CR"),
         (b"1\na\n0\n\n", "without CR"),
+        (b"rubbish that no line ends", "no valid size"),
+        (b"1\r\na\r\nrubbish", "no valid size"),
         (b"1\r\nab\r\n", "longer than its size"),
         (b"1\r\na\n0\r\n\r\n", "longer than its size"),
         (b"1\r\na0\r\n\r\n", "longer than its size"),
