@@ -24,11 +24,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from tests.external.nginx import Nginx
+from tests.external.wiremock import WireMock
+from tests.fixtures.mock_server import MockServer
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ROOT / ".servers"
 
-PATIENCE = 60.0
-"""Seconds that a server may take to listen."""
+PATIENCE = 180.0
+"""Seconds that a server may take to listen. Java wants ten on a slow machine, all others one."""
 
 
 def installed(name: str) -> Path:
@@ -136,3 +140,27 @@ def oidc(oidc_key: str) -> Iterator[str]:
     script = Path(__file__).with_name("oidc_provider.mjs")
     with running("node", script, str(port), str(where), port=port, cwd=where, env=env) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    """It, with a server of ours behind it."""
+    where, folder = installed("nginx"), tmp_path_factory.mktemp("nginx")
+    ports = {name: free_port() for name in ("PLAIN", "TLS", "STRICT", "MUTUAL")}
+    with MockServer() as app:
+        server = Nginx(folder, ports, app)
+        command = (where / "nginx", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf")
+        with running(*command, port=ports["PLAIN"], cwd=folder):
+            yield server
+
+
+@pytest.fixture(scope="session")
+def wiremock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WireMock]:
+    """It, without any answer."""
+    where, folder, port = installed("wiremock"), tmp_path_factory.mktemp("wiremock"), free_port()
+    server = WireMock(folder, port, free_port())
+    # of its two compilers the quick one alone, and one thread that collects: it is to start, not to last
+    java = (where / "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    with running(*java, "-jar", where / "wiremock.jar", *server.options, port=port, cwd=folder):
+        server.warm_up()
+        yield server
