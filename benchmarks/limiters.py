@@ -1,12 +1,13 @@
 """What a limiter costs: alone, beside other libraries', with a crowd that waits, and one for each of 100,000 keys.
 
-python benchmarks/limiters.py            # some twenty seconds
+python benchmarks/limiters.py            # some forty seconds
 python benchmarks/limiters.py --keys 1000 --waiters 100
 """
 
 from __future__ import annotations
 
 import gc
+import random
 import tracemalloc
 from collections.abc import Callable
 from time import monotonic, process_time
@@ -36,6 +37,7 @@ from sansio_http import (
 from sansio_http_anyio import TokenBucketRateLimiter
 
 OURS = "TokenBucket: reserve, claim"
+TWO = "Combined of two, which are three"
 
 LIMITERS: dict[str, Callable[[], Limiter]] = {
     "TokenBucket": lambda: TokenBucket(PLENTY, PLENTY),
@@ -59,8 +61,9 @@ Best of {rounds} rounds of {calls} calls each, taking turns; CPU time of this pr
 (2) `await acquire()` of ours, `async with` of the others', one task; nobody waits.
 (3) As many as there are join one TokenBucket's queue, come too early, and come in time; and how often a call's driver
     was woken by then, on average.
-(4) A Keyed registry with a TokenBucket each, of which none is fresh: bytes by tracemalloc, keys included; and the time
-    of a decision for a key that is there.
+(4) A Keyed registry with a TokenBucket each: the time of a decision for a key that is there.
+(5) A Keyed registry, of which each limiter has let one go: all that was allocated, keys and table too. Combined is a
+    queue before limits that are limiters themselves, so it takes what three of them take.
 """
 
 
@@ -141,24 +144,56 @@ def peers() -> tuple[dict[str, Timed], list[str]]:
     return found, missing
 
 
-def keyed(keys: int) -> tuple[float, Timed]:
-    """MiB that a registry of so many buckets takes, and a decision of it."""
+KEYED: dict[str, Callable[[], Limiter]] = {
+    "TokenBucket": lambda: TokenBucket(1.0, 10),
+    "GCRA": lambda: GCRA(1.0, 10),
+    "SlidingWindow": lambda: SlidingWindow(10, 10.0),
+    "SlidingCounter": lambda: SlidingCounter(10, 10.0),
+    "Concurrency": lambda: Concurrency(10),
+    "AIMD": AIMD,
+    "Gradient2": Gradient2,
+    "Vegas": Vegas,
+    "AdaptiveRate": AdaptiveRate,
+    "Throttle": lambda: Throttle(random.random),
+    "ServerQuota": ServerQuota,
+    TWO: lambda: Combined(TokenBucket(1.0, 10), SlidingCounter(10, 10.0)),
+}
+
+
+def registry(make: Callable[[], Limiter], keys: int) -> Keyed[str, Limiter]:
+    """As many limiters, each of which has let one go."""
+    full: Keyed[str, Limiter] = Keyed(make, lambda request: request.url, max_keys=keys)
+    for number in range(keys):
+        limiter, now = full.get(f"tenant-{number}", float(number)), float(number)
+        taken = limiter.take(now)
+        if isinstance(taken, Slot):
+            limiter.release(taken, "ok", now)
+    assert len(full) == keys
+    return full
+
+
+def size(make: Callable[[], Limiter], keys: int) -> float:
+    """MiB that a registry of so many takes."""
     gc.collect()
     tracemalloc.start()
-    registry: Keyed[str, TokenBucket] = Keyed(lambda: TokenBucket(1.0, 10), lambda request: request.url, max_keys=keys)
-    for number in range(keys):
-        registry.get(f"tenant-{number}", 0.0).take(0.0)
-    size = tracemalloc.get_traced_memory()[0] / 2**20
+    full = registry(make, keys)
+    taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(registry) == keys
+    del full
+    return taken / 2**20
+
+
+def decision(keys: int) -> Timed:
+    """Of a registry of so many buckets, for keys that are there."""
+    full = registry(KEYED["TokenBucket"], keys)
     turn = 0
 
     def piece() -> None:
         nonlocal turn
         turn = (turn + 7919) % keys
-        registry.get(f"tenant-{turn}", 0.0).take(0.0)
+        full.get(f"tenant-{turn}", 0.0).take(0.0)
 
-    return size, sync(piece)
+    return sync(piece)
 
 
 def verdict(what: str, figure: float, limit: float) -> str:
@@ -177,9 +212,7 @@ def main() -> None:
     others, missing = peers()
     face = TokenBucketRateLimiter(PLENTY, PLENTY)
     compared = {"ours: TokenBucketRateLimiter (2)": awaited(face.acquire)} | others
-    size, decision = keyed(given.keys)
-    few = keyed(10)[1]
-    registries = {f"{given.keys:,} keys (4)": decision, "10 keys (4)": few}
+    registries = {f"{given.keys:,} keys (4)": decision(given.keys), "10 keys (4)": decision(10)}
     cost = best(ours | compared | registries, rounds=rounds, calls=calls)
 
     print(f"{'One decision (1)':38}{'us':>8}")
@@ -202,15 +235,18 @@ def main() -> None:
         assert process_time() >= began
         print(f"{size_:<38,}{waiting[size_]:8.2f}{crowd.wakes:11.2f}")
 
-    print(
-        f"\nA limiter for each of {given.keys:,} keys: {size:.1f} MiB, {size * 2**20 / given.keys:.0f} bytes each (4)"
-    )
+    kept = f"A limiter for each of {given.keys:,} keys (5)"
+    print(f"\n{kept:46}{'MiB':>8}{'bytes a key':>14}")
+    sizes = {name: size(make, given.keys) for name, make in KEYED.items()}
+    for name, taken in sizes.items():
+        print(f"{name:46}{taken:8.1f}{taken * 2**20 / given.keys:14.0f}")
+    largest = max(taken for name, taken in sizes.items() if name != TWO) / given.keys * 100_000
     print("\n" + FOOTNOTES.format(rounds=rounds, calls=calls, python=interpreter()), end="")
     if TARGET in cost:
         print(verdict(f"reserve and claim to {TARGET}", cost[OURS] / cost[TARGET], 0.1))
     print(verdict("a waiter in the crowd to one of ten", waiting[given.waiters] / waiting[10], 1.0))
     print(verdict("wakes of each", crowds[given.waiters].wakes, 1.4))
-    print(verdict("MiB of the registry", size, 60))
+    print(verdict("MiB of 100,000 keys", largest, 60))
     print(
         verdict("a decision with all keys to one with ten", cost[f"{given.keys:,} keys (4)"] / cost["10 keys (4)"], 2)
     )

@@ -52,6 +52,8 @@ class CircuitBreaker(Circuit):
         ConfigurationError: names the field, the value and what is allowed.
     """
 
+    __slots__ = ("_clock", "_verdict", "expected_exception")
+
     def __init__(
         self,
         failure_threshold: int = 5,

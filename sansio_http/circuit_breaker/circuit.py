@@ -22,15 +22,14 @@ from collections.abc import Callable
 
 from ..exceptions import DriverError
 from ..models import Outcome
-from ..timeline import Timeline
 from .failures import summary
 from .permit import ENDED, Permit, Rejected
-from .settings import USUAL_THRESHOLD, Settings
+from .settings import USUAL_THRESHOLD, Configured
 from .table import CLOSED, HALF_OPEN, ISOLATED, OPEN, TRANSITIONS, CircuitEvent, CircuitState
 from .window import CallWindow, LastCalls, RecentCalls
 
 
-class Circuit(Settings):
+class Circuit(Configured):
     """A circuit breaker. It opens after failures in a row, or by the rates of a window.
 
     Args:
@@ -66,7 +65,6 @@ class Circuit(Settings):
         "_probes",
         "_probes_failed",
         "_probes_succeeded",
-        "_timeline",
         "generation",
         "last_state",
     )
@@ -87,20 +85,20 @@ class Circuit(Settings):
         is_failure: Callable[[Outcome], bool | None] | None = None,
     ) -> None:
         super().__init__(
-            failure_threshold,
-            recovery_timeout,
-            window,
-            half_open_permits,
-            success_threshold,
-            lease,
-            recovery_factor,
-            recovery_max,
-            recovery_jitter,
+            (
+                failure_threshold,
+                recovery_timeout,
+                window,
+                half_open_permits,
+                success_threshold,
+                lease,
+                recovery_factor,
+                recovery_max,
+                recovery_jitter,
+            ),
             rand,
             is_failure,
         )
-        self._timeline = Timeline()
-
         self.last_state = CLOSED
         self.generation = 0
         # Since it was last closed:
@@ -160,11 +158,6 @@ class Circuit(Settings):
     def permits_out(self) -> int:
         """Permits of the present generation that were not ended yet."""
         return self._admitted + len(self._probes)
-
-    @property
-    def rebases(self) -> int:
-        """How often the caller's clock turned out to be another one."""
-        return self._timeline.rebases
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -243,10 +236,10 @@ class Circuit(Settings):
         else:
             self._admitted -= 1
             if failed is not None and self.last_state is CLOSED:
-                if self.window is None:
+                if (window := self._settings.window) is None:
                     self._count_in_a_row(failed, now, cause)
                 else:
-                    self._count_in_window(self.window, permit, failed, now, cause)
+                    self._count_in_window(window, permit, failed, now, cause)
 
     # -- somebody's word ----------------------------------------------------------------------------------------------
 
@@ -281,19 +274,19 @@ class Circuit(Settings):
             retry_at = self._first_lease_end()
         else:
             return Rejected(ISOLATED, None, self._last_failure) if self.last_state is ISOLATED else None
-        return Rejected(self.last_state, self._timeline.back(retry_at), self._last_failure)
+        return Rejected(self.last_state, self._theirs(retry_at), self._last_failure)
 
     def _count_in_a_row(self, failed: bool, now: float, cause: object) -> None:
         """Is it enough to open?"""
         self._failures = self._failures + 1 if failed else 0
-        if self._failures >= self.failure_threshold:
-            self._open(CircuitEvent.TRIPPED, self._timeline.at(now), summary(cause))
+        if self._failures >= self._settings.failure_threshold:
+            self._open(CircuitEvent.TRIPPED, self._own(now), summary(cause))
 
     def _count_in_window(self, window: CallWindow, permit: Permit, failed: bool, now: float, cause: object) -> None:
         """Is it enough to open? Rates are compared after a division: 7 / 100 is 0.07, and 0.07 * 100 is not 7."""
         if self._counts is None:
             self._counts = window.start()
-        counts, time = self._counts, self._timeline.at(now)
+        counts, time = self._counts, self._own(now)
         counts.add(time, failed, window.is_slow(now - permit.admitted_at))
         calls = counts.calls
         if window.minimum_calls is None or calls < window.minimum_calls:
@@ -312,7 +305,7 @@ class Circuit(Settings):
             self._probes_failed += 1
             if self._probes_failed > self.half_open_permits - self.success_threshold:
                 why = summary(cause) if failed else "a probe was slow"
-                self._open(CircuitEvent.PROBE_FAILED, self._timeline.at(now), why)
+                self._open(CircuitEvent.PROBE_FAILED, self._own(now), why)
             return
         self._probes_succeeded += 1
         if self._probes_succeeded == self.success_threshold:
@@ -320,7 +313,7 @@ class Circuit(Settings):
 
     def _catch_up(self, now: float) -> float:
         """Make the moves that time alone has made due; gives the own time."""
-        time = self._timeline.at(now)
+        time = self._own(now)
         # Strictly: a result at the very end of its lease is still one.
         while self._probes and time > (lease_end := self._first_lease_end()):
             self._lose_probe(lease_end)

@@ -8,8 +8,8 @@ from ``minimum_calls`` on. Two windows:
   whose tenth is over T ago is emptied and used again. So the window is between nine and ten tenths of T long; to be
   exact would take a mark for each call.
 
-What is kept is made when the first call is counted, and is a few hundred bytes then: a registry may hold a hundred
-thousand.
+What is kept is made when the first call is counted, and is 160 bytes then, and a byte more for each of the last N: a
+registry may hold a hundred thousand.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class CallWindow:
         ):
             value = getattr(self, name)
             if value is not None:
-                check(self, name, value)
+                check("CallWindow", name, value)
         if self.minimum_calls is None:
             object.__setattr__(self, "minimum_calls", FEW if self.calls is None else min(FEW, self.calls))
         elif self.calls is not None and self.minimum_calls > self.calls:
@@ -129,6 +129,8 @@ class LastCalls:
         if self.calls < self._size:
             self._marks.append(mark)
             self.calls += 1
+            if self.calls == self._size:
+                self._marks = self._marks[:]  # without the room it had to grow
         else:
             oldest = self._marks[self._next]
             self.failures -= oldest & _FAILED
@@ -152,7 +154,8 @@ class RecentCalls:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._counts = array("I", bytes(3 * BUCKETS * array("I").itemsize))  # calls, failures, slow of each bucket
+        # Calls, failures, slow of each bucket: in a byte each until one is too small.
+        self._counts: bytearray | array[int] = bytearray(3 * BUCKETS)
         self._latest: int | None = None  # which bucket it is, counted from time 0
         self.calls = self.failures = self.slow = 0
 
@@ -160,7 +163,11 @@ class RecentCalls:
         """One more call has ended at ``time``, which never runs backwards."""
         place = self._forget(time)
         counts = self._counts
-        counts[place] += 1
+        try:
+            counts[place] += 1  # of the three the one that is never less than another
+        except ValueError:
+            self._counts = counts = array("I", list(counts))
+            counts[place] += 1
         counts[place + 1] += failed
         counts[place + 2] += slow
         self.calls += 1

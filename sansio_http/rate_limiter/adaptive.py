@@ -68,7 +68,7 @@ class AdaptiveConcurrency(Learner, Concurrency):
     def take(self, now: float, tokens: float = 1) -> TimedSlot | None:
         """As :meth:`Concurrency.take`."""
         taken = Concurrency.take(self, now, tokens)
-        return None if taken is None else TimedSlot(tokens, None, self._timeline.at(now))
+        return None if taken is None else TimedSlot(tokens, None, self._own(now))
 
     @abstractmethod
     def _sample(self, rtt: float, dropped: bool) -> float:

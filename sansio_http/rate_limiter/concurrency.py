@@ -66,7 +66,7 @@ class Concurrency(Limiter):
         """As :meth:`Limiter.release`."""
         self._in_use -= int(slot.tokens)
         slot.tokens = 0
-        return None if self._first is None else self._call_head(self._timeline.at(now))
+        return None if self._first is None else self._call_head(self._own(now))
 
     def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
         return time if self._in_use + ahead + tokens <= self.limit else inf

@@ -34,7 +34,7 @@ class GCRA(TokenBucket):
 
     def reset_after(self, now: float) -> float:
         """Seconds until all of them can be had, if nobody takes any: TAT - now."""
-        time = self._timeline.at(now)
+        time = self._own(now)
         return max(0.0, self._since + self._taken / self.rate - time) if self._taken else 0.0
 
     def retry_after(self, now: float, tokens: float = 1) -> float:
@@ -44,5 +44,5 @@ class GCRA(TokenBucket):
             ConfigurationError: so many tokens can never be had.
         """
         self._check(tokens)
-        time = self._timeline.at(now)
+        time = self._own(now)
         return max(0.0, self._ready_at(0, tokens, time) - time)

@@ -16,7 +16,7 @@ is overtaken, or a debt remains. So nothing is promised and nothing is taken in 
   and whoever happens to run first would overtake every one of them.) A place that was passed keeps its right: when it
   comes it claims at once if the tokens are there, else it is the head again.
 
-Times inside are the limiter's own (:class:`~sansio_http.timeline.Timeline`); what goes out is on the caller's clock.
+Times inside are the limiter's own (:class:`~sansio_http.timeline.OwnTime`); what goes out is on the caller's clock.
 Places are linked to each other, so that leaving from anywhere is O(1) and an idle limiter owns no container: there may
 be 100,000 of them, one for each key.
 """
@@ -27,7 +27,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ..exceptions import DriverError
-from ..timeline import Timeline
+from ..timeline import OwnTime
 from .checks import allow, is_number, is_whole
 from .law import Law
 from .places import CLAIMED, Claimed, Refused, Reservation
@@ -51,7 +51,7 @@ def recheck_in(waiting: int) -> float:
     return RECHECK if waiting <= CROWD else RECHECK * waiting / CROWD
 
 
-class Limiter(Law):
+class Limiter(OwnTime, Law):
     """A FIFO of places before a law that says when tokens are there.
 
     The law is a subclass's (see :class:`~.law.Law`). Where :attr:`holds` is True, what is taken or claimed is a
@@ -65,14 +65,14 @@ class Limiter(Law):
         ConfigurationError: names the field, the value and what is allowed.
     """
 
-    __slots__ = ("_capacity", "_first", "_last", "_mark", "_pending", "_timeline", "_waiting", "max_wait")
+    __slots__ = ("_capacity", "_first", "_last", "_mark", "_pending", "_waiting", "max_wait")
 
     def __init__(self, capacity: float, max_wait: float | None) -> None:
         if max_wait is not None:
             allow("max_wait", max_wait, is_number(max_wait) and max_wait >= 0, "finite seconds, 0 or more, or None")
+        super().__init__()
         self.max_wait = max_wait
         self._capacity = capacity
-        self._timeline = Timeline()
         self._first: Reservation | None = None
         self._last: Reservation | None = None
         self._waiting = 0  # places
@@ -86,18 +86,13 @@ class Limiter(Law):
         """Places in the queue."""
         return self._waiting
 
-    @property
-    def rebases(self) -> int:
-        """How often the caller's clock turned out to be another one."""
-        return self._timeline.rebases
-
     def is_fresh(self, now: float) -> bool:
         """Whether nothing would be lost if a new limiter took the place of this one."""
-        return self._is_full(self._timeline.at(now)) and self._first is None
+        return self._is_full(self._own(now)) and self._first is None
 
     def claimable(self, reservation: Reservation, now: float) -> bool:
         """Whether :meth:`claim` would succeed at this ``now``; takes nothing."""
-        time = self._timeline.at(now)
+        time = self._own(now)
         return self._has_turn(reservation, time) and self._ready_at(0, reservation.tokens, time) <= time
 
     # -- places -------------------------------------------------------------------------------------------------------
@@ -119,7 +114,7 @@ class Limiter(Law):
             self._check(tokens)
         if self._first is not None:
             return None
-        time = self._timeline.at(now)
+        time = self._own(now)
         if self._ready_at(0, tokens, time) > time:
             return None
         self._take(tokens, time)
@@ -131,7 +126,7 @@ class Limiter(Law):
         Returns:
             Whom to wake.
         """
-        time = self._timeline.at(now)
+        time = self._own(now)
         self._untake(tokens, time)
         return self._call_head(time)
 
@@ -153,7 +148,7 @@ class Limiter(Law):
         Raises:
             ConfigurationError: so many tokens can never be had.
         """
-        time = self._timeline.at(now)
+        time = self._own(now)
         if type(tokens) is not int or not 0 < tokens <= self._capacity:
             self._check(tokens)
         passed = self._first is not None and self._pass_late_head(None, time)
@@ -162,9 +157,9 @@ class Limiter(Law):
             if passed and self._first is not None:  # who else of those ahead does not come is known in a while
                 ready = min(ready, time + RECHECK)
             if self._is_too_long(ready - time, max_wait):
-                return Refused(self._timeline.back(time + RECHECK if ready == inf else ready))
+                return Refused(self._theirs(time + RECHECK if ready == inf else ready))
             if self.max_waiting is not None and self._waiting >= self.max_waiting:
-                retry_at = self._timeline.back(time + RECHECK if ready == inf else ready)
+                retry_at = self._theirs(time + RECHECK if ready == inf else ready)
                 return Refused(retry_at, f"has a full queue: {self._waiting} waiting")
         else:
             ready = time
@@ -190,7 +185,7 @@ class Limiter(Law):
         Raises:
             DriverError: the place was claimed or cancelled before.
         """
-        time = self._timeline.at(now)
+        time = self._own(now)
         if reservation is not self._first and not self._has_turn(reservation, time):
             return self._park(reservation, time)
         tokens = reservation.tokens
@@ -220,7 +215,7 @@ class Limiter(Law):
         Returns:
             Whom to wake.
         """
-        time = self._timeline.at(now)
+        time = self._own(now)
         was_first = reservation is self._first
         if reservation.state == "waiting":
             self._remove(reservation)
@@ -253,7 +248,7 @@ class Limiter(Law):
 
     def _told(self, due: float) -> float | None:
         """The caller's reading at ``due``; None where that is when a nudge comes."""
-        return None if due == inf else self._timeline.back(due)
+        return None if due == inf else self._theirs(due)
 
     def _pass_late_head(self, comer: Reservation | None, time: float) -> bool:
         """Let a head that is late stand aside, with those who should have come no later; not the ``comer``."""

@@ -7,6 +7,7 @@ times what the server accepts: enough to notice when there is room again, and no
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from math import floor, inf
 
@@ -14,7 +15,9 @@ from .checks import allow, is_number
 from .learner import Learner
 from .places import Fate, TimedSlot
 
-_BINS = 60  # that the window is counted in; one more is being filled
+_BINS = 60  # that the window is counted in
+_SIZE = _BINS + 1  # one more is being filled
+_NONE = bytearray()  # shared, and never written to
 
 
 class Throttle(Learner):
@@ -39,7 +42,7 @@ class Throttle(Learner):
     Source: B. Beyer et al., "Site Reliability Engineering", 2016, chapter 21, "Client-Side Throttling".
     """
 
-    __slots__ = ("_accepts", "_bin", "_rand", "_requests", "k", "padding", "rejected", "window")
+    __slots__ = ("_accepts", "_bin", "_counts", "_rand", "_requests", "k", "padding", "rejected", "window")
 
     def __init__(
         self, rand: Callable[[], float], *, k: float = 2.0, padding: float = 1.0, window: float = 120.0
@@ -54,45 +57,68 @@ class Throttle(Learner):
         self.window = float(window)
         self.rejected = 0
         self._rand = rand
-        self._requests, self._accepts = Count(), Count()
+        self._requests = self._accepts = 0
+        # Bin n of the requests at n % 61, that of the accepts 61 further on: made when there is something to count, a
+        # byte each until one is too small, for there may be 100,000 of these, one for each key.
+        self._counts: bytearray | array[int] = _NONE
         self._bin = 0  # its number; bin n covers the seconds from n / 60 of the window on
 
     def probability(self, now: float) -> float:
         """That a request which begins now is rejected."""
-        self._turn(self._timeline.at(now))
+        self._turn(self._own(now))
         return self._probability()
 
     def _probability(self) -> float:
-        excess = self._requests.total - self.k * self._accepts.total
-        return excess / (self._requests.total + self.padding) if excess > 0 else 0.0
+        excess = self._requests - self.k * self._accepts
+        return excess / (self._requests + self.padding) if excess > 0 else 0.0
 
     def _turns_away(self, time: float) -> str | None:
         self._turn(time)
         away = self._probability() > self._rand()
-        self._requests.add(self._bin)
+        self._requests += self._one_more(self._bin % _SIZE)
         if not away:
             return None
         self.rejected += 1
-        return f"rejects this request: the server accepted {self._accepts.total} of the last {self._requests.total}"
+        return f"rejects this request: the server accepted {self._accepts} of the last {self._requests}"
 
     def _forget(self, time: float) -> None:
         self._turn(time)
-        self._requests.remove(self._bin)
+        if self._requests:
+            counts = self._counts
+            counts[next(n % _SIZE for n in range(self._bin, self._bin - _SIZE, -1) if counts[n % _SIZE])] -= 1
+            self._requests -= 1
 
     def _learn(self, slot: TimedSlot, fate: Fate, time: float) -> None:
         if fate == "ignored":
             self._forget(time)
         elif fate == "ok":
             self._turn(time)
-            self._accepts.add(self._bin)
+            self._accepts += self._one_more(_SIZE + self._bin % _SIZE)
+
+    def _one_more(self, place: int) -> int:
+        """Counts it; gives 1."""
+        if not self._counts:
+            self._counts = bytearray(2 * _SIZE)
+        try:
+            self._counts[place] += 1
+        except ValueError:
+            self._counts = array("I", list(self._counts))
+            self._counts[place] += 1
+        return 1
 
     def _turn(self, time: float) -> None:
         """Drop what is older than the window."""
-        now = floor(time / self.window * _BINS)
-        if now != self._bin:
-            self._requests.turn(self._bin, now)
-            self._accepts.turn(self._bin, now)
-            self._bin = now
+        new, old = floor(time / self.window * _BINS), self._bin
+        if new == old:
+            return
+        self._bin = new
+        if self._requests or self._accepts:
+            counts = self._counts
+            for number in range(old + 1, min(new, old + _SIZE) + 1):
+                place = number % _SIZE
+                self._requests -= counts[place]
+                self._accepts -= counts[_SIZE + place]
+                counts[place] = counts[_SIZE + place] = 0
 
     # It lets everybody in whom it does not turn away.
 
@@ -105,45 +131,8 @@ class Throttle(Learner):
 
     def _is_full(self, time: float) -> bool:
         self._turn(time)
-        return not self._requests.total
+        return not self._requests
 
     def __repr__(self) -> str:
-        requests, accepts = self._requests.total, self._accepts.total
+        requests, accepts = self._requests, self._accepts
         return f"<{type(self).__name__} {accepts} of {requests} accepted, {self.rejected} rejected here>"
-
-
-class Count:
-    """So many in the last bins, in O(1).
-
-    Attributes:
-        total: in all of them.
-    """
-
-    __slots__ = ("_in", "total")
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._in: list[int] = []  # bin n at n % its length; made when there is something to count
-
-    def add(self, bin: int) -> None:
-        """One more in the latest bin."""
-        if not self._in:
-            self._in = [0] * (_BINS + 1)
-        self._in[bin % len(self._in)] += 1
-        self.total += 1
-
-    def remove(self, bin: int) -> None:
-        """One less, of the latest there are."""
-        if self.total:
-            size = len(self._in)
-            latest = next(number % size for number in range(bin, bin - size, -1) if self._in[number % size])
-            self._in[latest] -= 1
-            self.total -= 1
-
-    def turn(self, old: int, new: int) -> None:
-        """From bin ``old`` on to bin ``new``: what was in those that come around again is dropped."""
-        if self.total:
-            size = len(self._in)
-            for number in range(old + 1, min(new, old + size) + 1):
-                self.total -= self._in[number % size]
-                self._in[number % size] = 0

@@ -36,13 +36,13 @@ class TokenBucket(Limiter):
         super().__init__(burst, max_wait)
         self.rate = float(rate)
         self.burst = float(burst)
-        self._slack = _SLACK * min(1.0, self.rate)
+        self._slack = _SLACK if self.rate >= 1 else _SLACK * self.rate
         self._since = -inf
         self._taken: float = 0
 
     def available(self, now: float) -> float:
         """The tokens in the bucket, whoever waits for them."""
-        flowed = (self._timeline.at(now) - self._since) * self.rate
+        flowed = (self._own(now) - self._since) * self.rate
         return min(self.burst, self.burst - self._taken + flowed)
 
     def take(self, now: float, tokens: float = 1) -> Claimed | None:
@@ -51,7 +51,7 @@ class TokenBucket(Limiter):
             self._check(tokens)
         if self._first is not None:
             return None
-        time, slack = self._timeline.at(now), self._slack
+        time, slack = self._own(now), self._slack
         flowed = (time - self._since) * self.rate
         if flowed > self._taken + slack:
             self._since, self._taken = time, 0

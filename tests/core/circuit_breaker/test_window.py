@@ -118,6 +118,19 @@ def test_calls_are_forgotten_a_tenth_at_a_time():
     assert counted(circuit) == (3, 0, 0)
 
 
+def test_a_bucket_counts_further_than_a_byte():
+    window = CallWindow(seconds=10.0, failure_rate=1.0, slow_after=1.0, slow_rate=1.0)
+    circuit = Circuit(window=window)
+    for now in (0.5, 1.5):
+        calls(circuit, "sf" * 150, now)
+        call(circuit, GOOD, now, duration=2.0)
+    assert counted(circuit) == (602, 300, 2)
+    call(circuit, GOOD, 10.0)
+    assert counted(circuit) == (302, 150, 1)
+    call(circuit, GOOD, 11.0)
+    assert counted(circuit) == (2, 0, 0)
+
+
 def test_after_a_long_silence_nothing_is_left():
     circuit = Circuit(window=CallWindow(seconds=10.0))
     calls(circuit, "fff", 3.0)
@@ -249,11 +262,11 @@ def test_whatever_happened_the_counts_are_those_of_the_calls_in_the_window(happe
 # -- cost --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("window", "most"), [(CallWindow(calls=100), 560), (CallWindow(seconds=30.0), 640)])
+@pytest.mark.parametrize(("window", "most"), [(CallWindow(calls=100), 470), (CallWindow(seconds=30.0), 429)])
 def test_a_circuit_with_a_window_is_small(window, most):
     def used(number: int) -> Circuit:
         circuit = Circuit(window=window)
-        calls(circuit, "sf" * 5, float(number))
+        calls(circuit, "sssf" * 25, float(number))
         return circuit
 
     used(0)
