@@ -18,7 +18,7 @@ ifneq ($(shell { $(PY) -c pass && cat $(VENV)/.made; } 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.made
 endif
 
-.PHONY: help demo test lint format docs bench mutants clean
+.PHONY: help demo test lint format docs bench mutants mutation clean
 
 help:
 	@echo "make demo     the client against a misbehaving server, on asyncio and trio"
@@ -28,6 +28,7 @@ help:
 	@echo "make docs     write docs/api.md anew from the docstrings"
 	@echo "make bench    benchmarks/*.py, beside other libraries"
 	@echo "make mutants  break the code on purpose, and see the tests notice"
+	@echo "make mutation the same by a tool, over the policies; hours, and goes on where it was interrupted"
 	@echo "make clean    remove .venv and everything that was made"
 
 demo: $(VENV)/.run
@@ -69,11 +70,15 @@ bench: $(VENV)/.bench
 mutants: $(VENV)/.dev
 	@$(PY) tests/mutants/run.py
 
+mutation: $(VENV)/.mutation
+	@$(PY) tests/mutants/mutation.py
+	@$(PY) tests/mutants/rows_and_defaults.py
+
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) mutants build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment, in layers: .made (the interpreter), .run (what a user installs), .dev (the gate), .bench (the others).
+# The environment, in layers: .made (the interpreter), .run (what a user installs), .dev (the gate), .bench (the others), .mutation.
 
 $(VENV)/.made:
 	@set -e; found=; \
@@ -102,4 +107,9 @@ $(VENV)/.dev: $(VENV)/.run
 $(VENV)/.bench: $(VENV)/.run
 	@echo "== $(VENV): what the benchmarks compare with"
 	@$(PIP) --editable '.[bench,trio]'
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.dev
+	@echo "== $(VENV): what changes the code"
+	@$(PIP) --editable '.[dev,mutation,trio]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""``make mutants-rows``: breaks every row of the circuit's table and every default of a policy, one after the other.
+"""Part of ``make mutation``: breaks every row of the circuit's table and every default of a policy, one by one.
 
 Tools for mutation testing change the bodies of functions; a table and a default are data, and nobody's body. Each is
 changed in a process of its own, forked from one that has imported all it needs, and the tests of its family have to

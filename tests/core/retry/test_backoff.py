@@ -150,6 +150,11 @@ def test_the_spread_of_proportional_jitter():
     assert [backoff.delay(0, lambda rand=rand: rand) for rand in (0, 1)] == pytest.approx([9, 11])  # type: ignore[misc]
 
 
+def test_a_spread_may_be_nothing_and_all():
+    assert ConstantBackoff(10.0, "proportional", spread=0).delay(0, lambda: 0.9) == 10.0
+    assert ConstantBackoff(10.0, "proportional", spread=1).delay(0, lambda: 0.0) == 0.0
+
+
 @pytest.mark.parametrize("spread", [-0.1, 1.1, math.nan, "1", None])
 def test_a_spread_that_is_none(spread):
     with pytest.raises(ConfigurationError, match=r"^ConstantBackoff\.spread: .* is not allowed; it is 0 to 1"):

@@ -338,6 +338,32 @@ def test_it_never_allows_more_than_its_part(events, ratio, floor):
                 retries.append(now)
 
 
+def test_a_call_counts_until_its_tenth_is_ten_tenths_ago():
+    budget = PercentBudget(1.0, floor=0.0, window=10.0)
+    budget.succeeded(None, 0.5)
+    assert budget.describe() == "0 retries were spent on 1 calls within 10 s"
+    budget.succeeded(None, 9.5)
+    assert budget.describe() == "0 retries were spent on 2 calls within 10 s"
+    budget.succeeded(None, 10.0)
+    assert budget.describe() == "0 retries were spent on 2 calls within 10 s"
+    budget.succeeded(None, 19.0)
+    assert budget.describe() == "0 retries were spent on 2 calls within 10 s"
+
+
+def test_the_defaults_of_the_others():
+    throttling = ThrottlingBudget()
+    assert throttling.describe() == "0 retries were spent, 10 of 10 tokens are left"
+    throttling.failed(0, 0.0)
+    throttling.succeeded(None, 0.0)
+    assert throttling.describe() == "0 retries were spent, 9.1 of 10 tokens are left"
+    percent = PercentBudget()
+    for _ in range(1000):
+        percent.succeeded(None, 0.0)
+    assert sum(percent.spend(False, 0.0) is not None for _ in range(1000)) == 300  # 10 a second, and a fifth
+    assert percent.spend(False, 9.999) is None
+    assert percent.spend(False, 10.0) == 0.0  # the calls are forgotten, and the retries
+
+
 # --- your own, and all of them ---------------------------------------------------------------------------------------
 
 

@@ -485,6 +485,13 @@ def test_a_rule_is_given_the_outcome_and_the_request():
     assert seen == [(answer, wanted)]
 
 
+def test_a_rule_is_given_the_error_where_there_was_no_answer():
+    seen: list[object] = []
+    error, wanted = ConnectError(), request()
+    assert after(error, wanted, retry_if=lambda *both: seen.extend(both)) == "transport: 2 s"
+    assert seen == [error, wanted]
+
+
 def test_a_rule_may_name_a_method_that_is_not_listed():
     assert after(503, request("POST"), methods={"GET"}, retry_if=lambda outcome, request: True) == "status: 2 s"
     assert after(ConnectError(), request("POST"), methods=[], sent=False, retry_if=lambda *_: True) == "transport: 2 s"
@@ -514,8 +521,11 @@ def test_a_rule_is_not_asked_where_retrying_is_off():
 
 @pytest.mark.parametrize("answer", [1, "yes", 0, []])
 def test_a_rule_that_gives_something_else(answer):
-    with pytest.raises(ConfigurationError, match=r"^RetryPolicy\.retry_if: gave back a \w+; allowed is True, False or"):
+    with pytest.raises(
+        ConfigurationError, match=r"^RetryPolicy\.retry_if: gave back a (\w+); allowed is True, False or"
+    ) as told:
         after(503, retry_if=lambda *_: answer)
+    assert f"gave back a {type(answer).__name__};" in str(told.value)
 
 
 # --- how long the server asks us to wait -----------------------------------------------------------------------------
@@ -560,11 +570,19 @@ def test_milliseconds_come_before_retry_after_and_a_reset_after_it():
     assert after(only, hints=["x-ratelimit-reset"]) == "retry_after: 40 s"
 
 
+def test_a_reset_that_is_a_time_is_measured_against_our_clock_where_there_is_no_date():
+    answer = HTTPResponse(429, {"x-ratelimit-reset": f"{WALL + 40:.0f}"})
+    assert after(answer, hints=["x-ratelimit-reset"], wall=WALL) == "retry_after: 40 s"
+    assert after(answer, hints=["x-ratelimit-reset"]) == "status: 2 s"
+
+
 def test_after_a_429_the_wait_may_be_another():
     policy: dict[str, Any] = {"throttled_backoff": ExponentialBackoff(10.0, jitter="none")}
     assert after(429, **policy) == "status: 10 s"
     assert after(503, **policy) == "status: 2 s"
     assert after(429, retry=1, **policy) == "status: 20 s"
+    assert after(ConnectError(), **policy) == "transport: 2 s"
+    assert after(429, rand=0.25, throttled_backoff=ExponentialBackoff(10.0, jitter="full")) == "status: 2.5 s"
 
 
 def test_a_backoff_that_remembers_is_given_its_memory():
@@ -595,6 +613,10 @@ def test_whether_chance_is_needed():
         ({"backoff": None}, r"^RetryPolicy\.backoff: None is not allowed; it is an ExponentialBackoff"),
         ({"throttled_backoff": 3}, r"^RetryPolicy\.throttled_backoff: 3 is not allowed"),
         ({"throttled_backoff": ExponentialBackoff(jitter="smooth")}, r"^RetryPolicy\.throttled_backoff: its jitter"),
+        (
+            {"throttled_backoff": ExponentialBackoff(jitter="decorrelated")},
+            r"^RetryPolicy\.throttled_backoff: its jitter",
+        ),
         ({"hints": "retry-after-ms"}, r"^RetryPolicy\.hints: 'retry-after-ms' is not allowed; it is a set"),
         ({"hints": ["retry after"]}, r"^RetryPolicy\.hints: 'retry after' is not the name of a header field"),
     ],
@@ -602,3 +624,8 @@ def test_whether_chance_is_needed():
 def test_the_other_fields_are_checked(policy, message):
     with pytest.raises(ConfigurationError, match=message):
         RetryPolicy(**policy)
+
+
+def test_what_is_at_the_edge_is_allowed():
+    policy = RetryPolicy(statuses=[400, 599], on_exhausted="return")
+    assert (policy.statuses, policy.on_exhausted) == ({400, 599}, "return")
