@@ -29,13 +29,16 @@ from sansio_http import (
     ConnectError,
     ConnectionLostError,
     Ended,
+    Hedged,
     Hedging,
     HTTPClientError,
     HTTPRequest,
     HTTPResponse,
     Policies,
+    QuotaBudget,
     ReadTimeoutError,
     RedirectPolicy,
+    Retrying,
     RetryPolicy,
     Send,
     SlidingWindow,
@@ -68,6 +71,23 @@ class SecondSend(Hedging):
         return first + 0.5 if extra < 1 else None
 
 
+class Purse(QuotaBudget):
+    """The budget of all calls, and what became of it."""
+
+    def __init__(self) -> None:
+        super().__init__(60.0)
+        self.spent = self.refunded = 0
+
+    def spend(self, throttled: bool, now: float) -> float | None:
+        cost = super().spend(throttled, now)
+        self.spent += cost is not None
+        return cost
+
+    def refund(self, cost: float, now: float) -> None:
+        super().refund(cost, now)
+        self.refunded += 1
+
+
 class AsksForCredentials:
     """What must be awaited before a send."""
 
@@ -96,6 +116,9 @@ class Driven:
     body_id: int = 0
     closed: bool = False
     nudged_at: float = math.inf  # and has not come since
+    retrying: int = 0  # notes of a retry that was paid for
+    hedged: int = 0  # of a hedge that went out
+    unhedged: int = 0  # of one that was paid for, and did not go out
 
     @property
     def running(self) -> bool:
@@ -141,6 +164,7 @@ class Calls(RuleBasedStateMachine):
         self.limiter = {"bucket": TokenBucket(2, 2), "window": SlidingWindow(2, 1.0), "none": None}[kind]
         self.slots = Concurrency(slots)
         self.circuit = Circuit(threshold, 4.0, half_open_permits=1)
+        self.budget = Purse()
         self.driven: list[Driven] = []
         self.claims: list[float] = []
         self.stalled = False
@@ -158,6 +182,11 @@ class Calls(RuleBasedStateMachine):
         for order_id in step.abort:
             driven.live.pop(order_id, None)
             driven.gone.append(order_id)
+        for note in step.notes:
+            driven.retrying += isinstance(note, Retrying)
+            if isinstance(note, Hedged):
+                driven.hedged += note.skipped is None
+                driven.unhedged += note.skipped not in (None, "budget")
         for order in step.send:
             assert driven.running, "nothing is sent after done"
             assert order.id not in driven.ids, "an id is never reused"
@@ -196,6 +225,9 @@ class Calls(RuleBasedStateMachine):
         if driven.left and send.request.body is not None and send.request.body.replay == "once":
             raise AssertionError("a body that can be sent once was sent twice")
         assert send.attempt <= 1 + driven.policies.retry.retries  # type: ignore[union-attr]
+        assert send.attempt <= 1 + driven.retrying, "no attempt goes out unpaid"
+        if driven.flying() != [send]:
+            assert driven.hedged, "nor a hedge"
         assert len(driven.flying()) <= 2
 
     # --- what can happen -----------------------------------------------------------------------------------------
@@ -238,12 +270,13 @@ class Calls(RuleBasedStateMachine):
             ask_auth=data.draw(st.sampled_from([None, AsksForCredentials()])),
             auth_origin="http://h",
             redirects=data.draw(st.sampled_from([None, RedirectPolicy(3)])),
+            retry_budget=self.budget,
             hedging=data.draw(st.sampled_from([None, SecondSend()])),
             attempt_timeout=data.draw(st.sampled_from([None, 1.0])),
             pool_timeout=data.draw(st.sampled_from([None, 0.0, 1.5])),
             rand=lambda: 0.5,
         )
-        driven = Driven(Call(request, policies, stream=stream, max_live=2), request, policies, stream)
+        driven = Driven(Call(request, policies, stream=stream, max_live=2, listen=True), request, policies, stream)
         driven.call.waiter.wake = lambda: setattr(driven, "nudged_at", min(driven.nudged_at, self.now))
         self.driven.append(driven)
         self.told = self.now
@@ -367,6 +400,19 @@ class Calls(RuleBasedStateMachine):
         waiting = [each for each in self.driven if each.running]
         assert self.slots.waiting <= len(waiting) * 2
         assert self.limiter is None or self.limiter.waiting <= len(waiting) * 2
+
+    @invariant()
+    def what_was_spent_went_out_or_came_back(self) -> None:
+        if not hasattr(self, "driven"):
+            return
+        budget = self.budget
+        assert budget.spent == sum(each.retrying + each.hedged + each.unhedged for each in self.driven)
+        assert budget.refunded == sum(each.unhedged for each in self.driven)
+        assert budget.retries == budget.spent - budget.refunded
+        left = float(budget.describe().split()[4])
+        assert 0 <= left <= 60
+        for each in self.driven:
+            assert each.hedged <= 1 + each.retrying, "a hedge for each attempt, at most"
 
     @invariant()
     def outcomes_are_documented(self) -> None:
