@@ -26,7 +26,7 @@ help:
 	@echo "make lint     format, style, types, import contracts, docs/api.md"
 	@echo "make format   let ruff put right what it can"
 	@echo "make docs     write docs/api.md anew from the docstrings"
-	@echo "make bench    benchmarks/*.py, beside other libraries"
+	@echo "make bench    benchmarks/*.py, beside other libraries, and their chart (some twenty minutes)"
 	@echo "make mutants  break the code on purpose, and see the tests notice"
 	@echo "make mutation the same by a tool, over the policies; hours, and goes on where it was interrupted"
 	@echo "make clean    remove .venv and everything that was made"
@@ -65,7 +65,12 @@ docs: $(VENV)/.dev
 
 # A name that starts with an underscore is imported by the others.
 bench: $(VENV)/.bench
-	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@set -e; for script in benchmarks/[!_]*.py; do \
+	  case $$script in */small_requests.py) figures="--json benchmarks/results/small_requests.json";; *) figures=;; esac; \
+	  echo "== $$script"; $(PY) "$$script" $$figures; \
+	done
+	@$(PY) docs/draw_benchmarks.py
+	@echo "== docs/benchmarks.svg drawn anew"
 
 mutants: $(VENV)/.dev
 	@$(PY) tests/mutants/run.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import platform
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,3 +83,8 @@ def parser(description: str | None, *, rounds: int, calls: int) -> argparse.Argu
 def interpreter() -> str:
     """Which Python this was."""
     return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def bounded(minutes: float) -> None:
+    """End this process, with a word about where it was, if it has not ended by itself by then."""
+    faulthandler.dump_traceback_later(minutes * 60, exit=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -31,7 +32,7 @@ def run(script: str, *arguments: str, without: Path | None = None) -> str:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(reversed(path))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -46,22 +47,88 @@ def rows(output: str) -> dict[str, list[float]]:
 
 def test_these_are_all() -> None:
     assert SCRIPTS == [
+        "bodies.py",
         "breakers.py",
         "codec.py",
+        "connections.py",
         "core_steps.py",
+        "imports.py",
         "limiters.py",
         "policy_overhead.py",
         "small_requests.py",
+        "tls.py",
     ]
 
 
-def test_small_requests_puts_clients_side_by_side_on_each_library() -> None:
-    options = "--rounds 1 --concurrency 1,3 --backends asyncio,trio --clients ours,floor,absent"
-    output = run("small_requests.py", *options.split())
+BACKENDS = ("asyncio", "trio")
+OURS = ["--backends", "asyncio,trio", "--clients", "ours,floor,absent", "--rounds", "1"]
+
+
+def cells(output: str) -> dict[str, list[str]]:
+    """The lines of the tables that are written with bars: what it is, and its cells."""
+    lines = [line.strip("| ").split(" | ") for line in output.splitlines() if re.match(r"\| [^|]", line)]
+    return {name: row for name, *row in lines if name not in ("", "ours")}
+
+
+def test_small_requests_puts_clients_side_by_side_on_each_library(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    output = run("small_requests.py", *OURS, "--concurrency", "1,3", "--json", str(figures))
     assert "not installed, so not measured: absent " in output
-    table = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("|")][2:]
-    assert [row[0] for row in table] == [f"{each}, {n} at once" for each in ("asyncio", "trio") for n in (1, 3)]
-    assert all(re.fullmatch(r"\d+, \d+ \(\d+\.\d\d\)", cell) for row in table for cell in row[1:])
+    table = cells(output)
+    assert list(table) == [f"{each}, {n} at once" for each in BACKENDS for n in (1, 3)]
+    assert all(re.fullmatch(r"\d+, \d+ \(\d+\.\d\d\)", cell) for row in table.values() for cell in row)
+    result = json.loads(figures.read_text())
+    assert result["python"] and result["machine"] and result["versions"]["anyio"]
+    for row in result["rows"]:
+        in_table = table[f"{row['backend']}, {row['concurrency']} at once"]
+        best = [told["best"] for told in row["clients"].values()]
+        assert best == pytest.approx([float(cell.split(",")[0]) for cell in in_table], abs=0.6)  # they are rounded
+
+
+def test_bodies_says_what_is_left_of_the_bare_loop_and_whether_memory_is_constant() -> None:
+    output = run("bodies.py", *OURS, "--mib", "4")
+    times, _, memory = output.partition("MiB added to the peak")
+    titles = [f"{each}, 0.00390625 GiB {way}" for each in BACKENDS for way in ("down", "up")]
+    assert list(cells(times)) == titles == list(cells(memory))
+    figure = r"\d+\.\d, \d+\.\d \(\d+\.\d\d, \d+\.\d\d\)"
+    assert all(re.fullmatch(figure, cell) for row in cells(times).values() for cell in row)
+    assert all(row[1].endswith("(1.00, 1.00)") for row in cells(times).values())
+    assert all(re.fullmatch(r"[+-]\d+\.\d", cell) for row in cells(memory).values() for cell in row)
+    verdicts = re.findall(r"^Target: (.*), at least 0\.8 of .*: (?:met|MISSED)\.$", output, re.MULTILINE)
+    assert verdicts == titles
+    verdicts = re.findall(r"^Target: (.*), at most 8 MiB of memory; -?[\d.]+: (?:met|MISSED)\.$", output, re.MULTILINE)
+    assert verdicts == titles
+
+
+def test_tls_measures_kept_and_new_connections_and_a_download() -> None:
+    table = cells(run("tls.py", *OURS, "--mib", "16", "--concurrency", "1,3"))
+    assert list(table) == [
+        f"{each}, {what}" for each in BACKENDS for what in ("kept, 1 at once", "kept, 3 at once", "new", "16 MiB down")
+    ]
+    assert all(re.fullmatch(r"\d+, \d+ \(\d+\.\d\d\)", cell) for row in table.values() for cell in row)
+
+
+def test_connections_measures_calls_and_memory_and_counts_what_is_opened() -> None:
+    output = run("connections.py", *OURS, "--many", "40")
+    calls, _, memory = output.partition("KiB of an idle connection")
+    assert list(cells(calls)) == [
+        f"{each}, {what}" for each in BACKENDS for what in ("20 at once", "40 at once", "40: times that at 20")
+    ]
+    assert list(cells(memory)) == list(BACKENDS)
+    assert all(float(cell) > 0 for row in cells(memory).values() for cell in row)
+    opened = re.findall(r"^Target: 30 workers x 20 requests .* on (\w+); (\d+): met\.$", output, re.MULTILINE)
+    assert [name for name, _ in opened] == list(BACKENDS) and all(0 < int(number) <= 30 for _, number in opened)
+
+
+def test_imports_starts_an_interpreter_for_each() -> None:
+    output = run("imports.py", "--rounds", "1", "--clients", "ours,httpx2")
+    alone, _, made = output.partition("import, configure, make a client")
+    for table in (rows(alone), rows(made)):
+        best, median, times, modules = table["ours"]
+        assert 0 < best == median and times == 1 and modules > 100
+    assert ("httpx2" in rows(alone)) == (importlib.util.find_spec("httpx2") is not None)
+    if "httpx2" in rows(alone):
+        assert re.search(r"^Target: .* httpx2's does; \d+\.\d\d of it: (?:met|MISSED)\.$", output, re.MULTILINE)
 
 
 def test_breakers_measures_calls_and_registries() -> None:
