@@ -6,7 +6,7 @@
 The bare loop reads (writes) the socket's stream and does nothing else: no parser, no policies, nobody who iterates.
 Both directions are streamed: what comes is dropped, what goes out is made 64 KiB at a time.
 
-For time, the clients take turns of a 64th of the body, which are over before the machine has turned to something else;
+For time, the clients take turns of a 16th of the body, which are over before the machine has turned to something else;
 for memory, each moves the whole body at once, in a process of its own.
 """
 
@@ -23,7 +23,7 @@ from _timing import bounded, interpreter
 from _turns import FEWEST, backends, heading, row, run, times
 
 DIRECTIONS = {"download": "down", "upload": "up"}
-PARTS = 64
+PARTS = 16
 AT_LEAST = 0.8  # of the bare loop's throughput
 AT_MOST = 8.0  # MiB that a body may add to the peak, whatever its size
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--growth", nargs=3, metavar=("CLIENT", "BACKEND", "URL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.mib % 4:
-        parser.error("--mib: a multiple of 4, please: its 64th parts are made of pieces of 64 KiB")
+        parser.error("--mib: a multiple of 4, please: its 16th parts are made of pieces of 64 KiB")
     size = options.mib * MIB
     if options.growth is not None:
         name, backend, url = options.growth

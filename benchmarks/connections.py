@@ -20,12 +20,13 @@ from _clients import CLIENTS, ON, check, installed, leave
 from _memory import by_itself, resident
 from _server import Server, serving
 from _timing import bounded, interpreter
-from _turns import TURN_LIMIT, Figures, Get, backends, by_turns, cell, heading, row, run, times
+from _turns import Figures, Get, backends, by_turns, cell, heading, row, run, times
 
 from sansio_http_anyio import AsyncHTTPClient
 
 FEW, CALLS = 20, 10  # CALLS: of each worker among many
 WORKERS, REQUESTS = 30, 20
+LONGEST = 20.0  # seconds that a turn may take
 
 FOOTNOTES = """
 Calls: us of CPU of this process, best and median turn; behind them, how many times ours (the median over the rounds).
@@ -45,7 +46,7 @@ async def calls(names: list[str], server: Server, many: int, rounds: int, second
                 await check(client)
                 get = partial(client.get, "/json")
                 pieces[f"{name} {number}"] = (get, number, max(many * CALLS // number, 1))
-        return await by_turns(pieces, rounds=rounds, seconds=seconds, warm_up=1)
+        return await by_turns(pieces, rounds=rounds, seconds=seconds, warm_up=1, limit=LONGEST)
 
 
 async def idle(name: str, server: Server, many: int) -> float:
@@ -134,7 +135,7 @@ def main() -> None:
             verdicts.append(f"Target: {told}: {'met' if number <= WORKERS else 'MISSED'}.")
     print(f"\nKiB of an idle connection\n\n{heading(wanted)}")
     print("\n".join(memory))
-    print(FOOTNOTES.format(calls=many * CALLS, seconds=TURN_LIMIT, many=many, python=interpreter()))
+    print(FOOTNOTES.format(calls=many * CALLS, seconds=LONGEST, many=many, python=interpreter()))
     print("\n".join(verdicts))
 
 
