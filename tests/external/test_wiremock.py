@@ -265,10 +265,11 @@ async def test_an_answer_that_is_late(wiremock: WireMock) -> None:
             else:
                 response = await client.get(late_once[limit])
                 assert response.text == "fine" and client.in_use == 0
-                assert [attempt.reason for attempt in response.attempts] == ["timeout", None]
+                *lost, last = [attempt.reason for attempt in response.attempts]
+                assert lost and set(lost) == {"timeout"} and last is None
 
     def limited(limit: str) -> ClientConfig:
-        fields: dict[str, Any] = {"retry_backoff_factor": 0, limit: 1.0}
+        fields: dict[str, Any] = {"retry_attempts": 10, "retry_backoff_factor": 0, limit: 1.0}
         return ClientConfig(**fields)
 
     async with anyio.create_task_group() as tasks:
