@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import anyio
 
@@ -273,7 +273,7 @@ class AsyncHTTPClient(Paging, Events, Transfers):
         finally:
             await self._transport.aclose()
 
-    async def __aenter__(self) -> AsyncHTTPClient:
+    async def __aenter__(self) -> Self:
         self._check_open()
         wanted = any(auth.source is not None for auth in self._policies.active)
         await self._background.open(self._transport, self._clock, wanted)
