@@ -112,9 +112,9 @@ def main(names: list[str]) -> int:
     """Judge the mutants whose names have one of ``names`` in them, or all; the exit status."""
     os.chdir(ROOT)
     mutants = [each for each in (*rows(), *defaults()) if not names or any(name in each[0] for name in names)]
-    for chosen in {tuple(each[1]) for each in mutants}:
-        if not survives(list(chosen), lambda: None):
-            print(f"{' '.join(chosen)}: fails without a mutant, so that nothing can be said about any")
+    for sound in {tuple(each[1]) for each in mutants}:
+        if not survives(list(sound), lambda: None):
+            print(f"{' '.join(sound)}: fails without a mutant, so that nothing can be said about any")
             return 1
     survivors = 0
     for name, tests, change in mutants:

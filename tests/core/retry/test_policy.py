@@ -459,6 +459,10 @@ def test_a_server_may_be_believed_however_long_it_asks_for():
     assert after(asking("100000"), retry_after_max=math.inf) == "retry_after: 100000 s"
 
 
+def test_a_stop_says_no_more_than_it_was_told():
+    assert Stop("attempts").detail == ""
+
+
 def test_verdicts_can_be_read():
     assert repr(Retry(1.5, "status")) == "Retry(delay=1.5, reason='status')"
     assert repr(Stop("attempts")) == "Stop('attempts')"
