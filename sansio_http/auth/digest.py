@@ -211,18 +211,25 @@ def _strongest(response: HTTPResponse) -> Nonce | None:
         if challenge.scheme == "digest"
     ]
     known: list[Nonce] = []
+    faults: list[str] = []
     for params in digests:
         algorithm = params.get("algorithm", "MD5").upper()
-        whole = {"realm", "nonce"} <= params.keys() and all(map(_QUOTABLE, params.values()))
-        if whole and algorithm in _STRENGTH:
+        if missing := {"realm", "nonce"} - params.keys():
+            faults.append(f"without {' and '.join(sorted(missing))}")
+        elif unfit := [name for name, value in params.items() if not _QUOTABLE(value)]:
+            faults.append(f"with a {unfit[0]!r:.24} that cannot be sent back")
+        elif algorithm not in _STRENGTH:
+            faults.append(f"with algorithm {params.get('algorithm', 'MD5')!r:.24}")
+        else:
             nonce = Nonce(params, algorithm)
             if nonce.integrity is not None or "qop" not in params:
                 known.append(nonce)
+            else:
+                faults.append(f"with qop {params['qop']!r:.24}")
     if digests and not known:
-        offered = ", ".join(f"{params.get('algorithm', 'MD5')!r:.24}" for params in digests[:4])
         raise AuthenticationError(
-            f"the server asks for a digest that cannot be given: with algorithm {offered}, or with a challenge that"
-            " makes no sense; known are MD5, SHA-256 and SHA-512-256, each also with -sess, and qop auth and auth-int",
+            f"the server asks for a digest that cannot be given: {', '.join(faults[:4])}; known are MD5, SHA-256 and"
+            " SHA-512-256, each also with -sess, and qop auth and auth-int",
             response,
         )
     return max(known, key=lambda nonce: _STRENGTH[nonce.algorithm], default=None)

@@ -331,6 +331,8 @@ def _endpoint(cls: str, token_url: object) -> str:
         scheme, host, _, _ = split(url)
     except ValueError as error:
         raise ConfigurationError(f"{cls}.token_url: {str(error).removeprefix('url: ')}") from None
+    if "#" in cast("str", token_url):
+        raise ConfigurationError(f"{cls}.token_url: a fragment (#) is not allowed (RFC 6749 section 3.2)")
     if scheme == "http" and not _loopback(host):
         raise ConfigurationError(f"{cls}.token_url: {redact(url)!r} is not allowed; it is https, or http on loopback")
     return url

@@ -349,21 +349,21 @@ def test_auth_is_preferred_to_auth_int():
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        "Digest realm=r, nonce=n, algorithm=SHA-512",
-        "Digest realm=r, nonce=n, qop=other",
-        "Digest realm=r",
-        "Digest nonce=n",
-        'Digest realm="\x01", nonce=n',
-        "Digest",
+        ("Digest realm=r, nonce=n, algorithm=SHA-512", "with algorithm 'SHA-512';"),
+        ("Digest realm=r, nonce=n, qop=other", "with qop 'other';"),
+        ("Digest realm=r", "without nonce;"),
+        ("Digest nonce=n, Digest realm=r, nonce=n, qop=x", "without realm, with qop 'x';"),
+        ('Digest realm="\x01", nonce=n', "with a 'realm' that cannot be sent back;"),
+        ("Digest", "without nonce and realm;"),
     ],
 )
-def test_what_cannot_be_given_is_said(line):
+def test_what_cannot_be_given_is_said(line, why):
     call = ask(Reply(401, Headers.of_pairs([("WWW-Authenticate", "Basic"), ("WWW-Authenticate", line)])))
     assert isinstance(call.outcome, AuthenticationError)
     assert call.outcome.response is not None and call.outcome.response.status_code == 401
-    assert "known are MD5, SHA-256 and SHA-512-256" in str(call.outcome)
+    assert f"cannot be given: {why} known are MD5, SHA-256 and SHA-512-256" in str(call.outcome)
     assert len(call.sends) == 1 and "secret" not in str(call.outcome)
 
 

@@ -218,6 +218,7 @@ def test_a_retry_policy_that_raises_tells_the_same():
         ({"token_url": "http://login/token"}, r"token_url: 'http://login/token' is not allowed; it is https"),
         ({"token_url": "/token"}, "token_url: is not an absolute"),
         ({"token_url": 7}, "token_url: must be a str"),
+        ({"token_url": f"{TOKEN_URL}#canary"}, r"token_url: a fragment \(#\) is not allowed"),
         ({"scopes": 7}, "scopes: must be a str, or"),
         ({"scopes": [7]}, "scopes: must be a str, or"),
         ({"audience": ""}, "audience: must be a str"),
