@@ -83,7 +83,8 @@ clean:
 	rm -rf $(VENV) mutants build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment, in layers: .made (the interpreter), .run (what a user installs), .dev (the gate), .bench (the others), .mutation.
+# The environment, in layers: .made (the interpreter), .run (what a user installs), .dev (the gate), .bench (the others),
+# .mutation (the tool that changes the code).
 
 $(VENV)/.made:
 	@set -e; found=; \
