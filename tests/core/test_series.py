@@ -269,7 +269,7 @@ def test_when_all_is_over_nothing_is_held_and_the_next_call_gets_through(data):
 def test_ended_calls_leave_a_stream_its_place():
     bulkhead, learns = Concurrency(1), AIMD(timeout=1.0, min_limit=1, initial=4)
     simulator = Simulator(script(Reply(200, after=0.5, chunks=[(5.0, b"x")]), Reply(200)))
-    policies = Policies(limiter=[bulkhead, learns])
+    policies = Policies(limiter=[TokenBucket(100, 10), bulkhead, learns])  # the first of which holds nothing
     stream = simulator.call(GET, policies, stream=True)
     other = simulator.call(GET, policies, at=1.0)
     simulator.run(until=2.0)
