@@ -127,7 +127,7 @@ class AsyncHTTPClient(Paging, Events, Transfers):
         self._serializer = serializer_of(serializer)
         self._preparation = Preparation(self._base_url, self._config, self._policies, *defaults, self._serializer)
         self._running: set[Run] = set()
-        self._find_loop: Callable[[], Any] | None = None  # until there is one
+        self._find_loop: Callable[[], EventLoop] | None = None  # until there is one
         self._loop: EventLoop | None = None
         self._closed = False
 

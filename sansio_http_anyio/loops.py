@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio
 
@@ -37,7 +37,7 @@ class EventLoop(Protocol):
         ...
 
 
-def finder() -> Callable[[], Any]:
+def finder() -> Callable[[], EventLoop]:
     """What finds the :class:`EventLoop` that runs, as fast as the library that runs here can tell.
 
     What is returned raises RuntimeError where that library runs no loop.

@@ -130,7 +130,7 @@ class LastCalls:
             self._marks.append(mark)
             self.calls += 1
             if self.calls == self._size:
-                self._marks = self._marks[:]  # without the room it had to grow
+                self._marks = bytearray(self._marks)  # without the room it had to grow
         else:
             oldest = self._marks[self._next]
             self.failures -= oldest & _FAILED
