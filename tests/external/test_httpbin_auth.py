@@ -66,5 +66,5 @@ async def test_digest(algorithm: str, qop: str, httpbin: str) -> None:
 
 async def test_a_digest_that_nobody_has_defined_is_refused(httpbin: str) -> None:
     async with AsyncHTTPClient(httpbin, CONFIG, DigestAuth("user", "passwd")) as client:
-        with pytest.raises(AuthenticationError, match=r"with algorithm 'SHA-512', .* known are MD5, SHA-256"):
+        with pytest.raises(AuthenticationError, match=r"with algorithm 'SHA-512'; known are MD5, SHA-256"):
             await client.get("/digest-auth/auth/user/passwd/SHA-512")
