@@ -176,7 +176,7 @@ from .retry import (
 from .serializers import JSONSerializer, Serializer, bytes_body, form_body, json_body, text_body
 from .step import Ask, BodyEnded, Ended, Event, Progress, Send, Step, Waiter, Woke
 from .templates import PathParams, expand
-from .urls import join, normalise, origin, parse_base, redact, split
+from .urls import join, normalise, origin, parse_base, redact, split, split_site
 
 __version__ = "0.1.0"
 
@@ -381,5 +381,6 @@ __all__ = [
     "redact",
     "request_head",
     "split",
+    "split_site",
     "text_body",
 ]

@@ -1,12 +1,13 @@
 """What reads the head of a response: httptools (llhttp, in C) where it is installed, else h11.
 
-An engine gets one whole head, with the empty line at its end, and takes it apart; it judges the syntax of lines and
-fields. What a head *means* for the framing of the body is decided in :mod:`.response`, for both alike. Both are loaded
-when the first response comes, for they lie outside the standard library.
+An engine gets one whole head, with the empty line at its end, and judges the syntax of its lines and fields. What the
+fields are, and what they *mean* for the framing of the body, is read in :mod:`.response`, for both alike. Both are
+loaded when the first response comes, for they lie outside the standard library.
 
-httptools reads a body as well, and is not asked to. A response to HEAD cannot be told to it; it passes over empty lines
-behind a body, which must not be reused; it says neither how long a chunk's extensions are nor where a message ended;
-and it copies each piece of a body that needs no more than counting.
+httptools would tell of each field, at three times what it costs to cut the lines of a head that is known to be good.
+It reads a body as well, and is not asked to. A response to HEAD cannot be told to it; it passes over empty lines behind
+a body, which must not be reused; it says neither how long a chunk's extensions are nor where a message ended; and it
+copies each piece of a body that needs no more than counting.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Literal
 
 from ..exceptions import ConfigurationError
 
-Head = tuple[int, str, str, list[tuple[str, str]]]
-"""Status, reason, version (``1.1``) and header fields; names and values are ISO-8859-1."""
+Verdict = tuple[int, str, str]
+"""Status, reason (ISO-8859-1) and version (``1.1``)."""
 
-Engine = Callable[[bytes], Head]
-"""Takes a head apart.
+Engine = Callable[[bytes], Verdict]
+"""Judges a head.
 
 Raises:
     Malformed: it is none.
@@ -63,20 +64,10 @@ def find_engine(name: EngineName | None = None) -> Engine:
 def _httptools() -> Engine:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-    class Fields:
-        """Where the parser puts what it finds. It asks for its callbacks by name, and not for those that are absent."""
+    nobody = object()  # listens: the parser asks for its callbacks by name, and not for those that are absent
 
-        __slots__ = ("pairs",)
-
-        def __init__(self) -> None:
-            self.pairs: list[tuple[str, str]] = []
-
-        def on_header(self, name: bytes, value: bytes) -> None:
-            self.pairs.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
-
-    def parse(head: bytes) -> Head:
-        fields = Fields()
-        parser = HttpResponseParser(fields)
+    def judge(head: bytes) -> Verdict:
+        parser = HttpResponseParser(nobody)
         try:
             parser.feed_data(head)
         except HttpParserUpgrade:  # a 101: it is whole
@@ -86,9 +77,9 @@ def _httptools() -> Engine:
         reason = head[13 : head.index(b"\r")].decode("latin-1")
         if not reason.isprintable() and not _TEXT(reason):  # llhttp looks at all but this
             raise Malformed
-        return parser.get_status_code(), reason, parser.get_http_version(), fields.pairs
+        return parser.get_status_code(), reason, parser.get_http_version()
 
-    return parse
+    return judge
 
 
 def _h11() -> Engine:
@@ -97,7 +88,7 @@ def _h11() -> Engine:
     versions = (b"1.1", b"1.0")
     request = h11.Request(method="GET", target="/", headers=[("Host", "example.com")])
 
-    def parse(head: bytes) -> Head:
+    def judge(head: bytes) -> Verdict:
         if len(head.translate(None, _CONTROLS)) < len(head):  # h11 looks for some of them only
             raise Malformed
         connection = h11.Connection(h11.CLIENT)
@@ -109,17 +100,9 @@ def _h11() -> Engine:
             raise Malformed from error
         if not isinstance(event, h11.Response | h11.InformationalResponse) or event.http_version not in versions:
             raise Malformed
-        lines = head.split(b"\r\n")[1:-2]
-        if len(event.headers) != len(lines):
-            raise Malformed
-        # From the lines, and not from the event: h11 rewrites the fields that frame the body.
-        pairs: list[tuple[str, str]] = []
-        for line in lines:
-            name, _, value = line.decode("latin-1").partition(":")
-            pairs.append((name, value.strip(" \t")))
-        return event.status_code, event.reason.decode("latin-1"), event.http_version.decode("latin-1"), pairs
+        return event.status_code, event.reason.decode("latin-1"), event.http_version.decode("latin-1")
 
-    return parse
+    return judge
 
 
 _MADE_BY: dict[str, Callable[[], Engine]] = {"httptools": _httptools, "h11": _h11}

@@ -6,7 +6,6 @@ them counts: somebody between us and the server may know it otherwise, and would
 
 from __future__ import annotations
 
-import re
 from math import inf
 
 from .errors import HTTP1Error
@@ -14,8 +13,9 @@ from .errors import HTTP1Error
 CHUNKED = -1
 """As a length: the body is chunked."""
 
-_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch  # ASCII only, as int() is not; 18 digits stay below 2**63
+_MOST_DIGITS = 18  # they stay below 2**63
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_LENGTHS = frozenset(map(len, _FRAMING))  # nearly all other names are told apart by these, at a third of the cost
 
 
 def frame(method: str, status: int, version: str, pairs: list[tuple[str, str]]) -> tuple[float, bool]:
@@ -38,13 +38,12 @@ def frame(method: str, status: int, version: str, pairs: list[tuple[str, str]]) 
     is_chunked = is_last = False
     is_kept = version == "1.1"
     for name, value in pairs:
-        key = name.lower()
-        if key not in _FRAMING:
+        if len(name) not in _LENGTHS or (key := name.lower()) not in _FRAMING:
             continue
         if key == "content-length":
             if length is not None:
                 raise HTTP1Error("there is more than one Content-Length")
-            if not _LENGTH(value):
+            if len(value) > _MOST_DIGITS or not (value.isascii() and value.isdigit()):
                 raise HTTP1Error("the Content-Length is not a valid number")
             length = int(value)
         elif key == "connection":

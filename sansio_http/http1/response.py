@@ -210,14 +210,11 @@ class ResponseParser:
         if not head.startswith(_BEGINS):  # engines would pass over empty lines
             raise HTTP1Error("the answer does not begin like HTTP/1")
         try:
-            status, reason, version, pairs = self._engine(head)
+            status, reason, version = self._engine(head)
         except Malformed:
             # A switch that we did not propose is malformed to them, and deserves a clearer word.
             raise HTTP1Error(_SWITCHED if head.startswith(b" 101 ", 8) else "the head is malformed") from None
-        # One line, one field: whatever engines let pass, nothing is folded, and nothing hides behind a bare CR or LF.
-        lines = head.count(b"\r\n")
-        if len(pairs) != lines - 2 or head.count(b"\n") != lines or head.count(b"\r") != lines:
-            raise HTTP1Error("a line of the head is not one header field, or not ended by CR LF")
+        pairs = _fields(head)
         if len(pairs) > self._limits.fields:
             raise too_much(f"the head has more than {self._limits.fields} fields")
         # An interim response has no body; one that could be read in two ways is refused all the same.
@@ -283,3 +280,23 @@ class ResponseParser:
         if self._chunked is not None:
             return "the connection ended within a chunked body"
         return f"the connection ended {self._left:.0f} bytes before the end of the body"
+
+
+def _fields(head: bytes) -> Pairs:
+    """The header fields of a head that an engine has found to be one, in ISO-8859-1.
+
+    Raises:
+        HTTP1Error: whatever engines let pass, one line is one field: nothing is folded, and nothing hides behind a bare
+            CR or LF.
+    """
+    pairs: Pairs = []
+    lines = head.decode("latin-1").split("\r\n")
+    is_clean = len(head) - len(head.translate(None, b"\r\n")) == 2 * len(lines) - 2
+    for line in lines[1:-2]:
+        name, colon, value = line.partition(":")
+        if not colon or name < "!":  # a blank, with which a folded line begins, or nothing
+            is_clean = False
+        pairs.append((name, value.strip(" \t")))
+    if not is_clean:
+        raise HTTP1Error("a line of the head is not one header field, or not ended by CR LF")
+    return pairs

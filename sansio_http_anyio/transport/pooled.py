@@ -41,6 +41,7 @@ from sansio_http import (
     may_repeat,
     request_head,
     split,
+    split_site,
 )
 
 from ..config import ClientConfig
@@ -96,7 +97,7 @@ class PooledTransport:
         self._limit = config.max_response_size
         # The default guards what is kept in memory; a stream is bounded by a number that somebody gave.
         self._stream_limit = self._limit if "max_response_size" in config.model_fields_set else None
-        self._places: dict[tuple[str, str, int], _Place] = {}
+        self._places: dict[str, _Place] = {}  # by what a URL has before its path
         self._scopes: set[anyio.CancelScope] = set()  # of sends that may have to be ended from outside
         self._loop: EventLoop | None = None  # once there is a connection
         self._sweep: Timer | None = None  # closes what has been idle for too long
@@ -114,10 +115,10 @@ class PooledTransport:
         request, progress, deadline = send.request, send.progress, send.deadline
         progress.phase, progress.head_sent = "connect", False
         try:
-            scheme, host, port, target = split(request.url)
-            place = self._places.get((scheme, host, port)) or self._place(scheme, host, port)
+            site, target = split_site(request.url)
+            place = self._places.get(site) or self._place(site)
             head, is_last = request_head(request.method, target, place.host, request.headers, request.body)
-            message = head, is_last, source_of(request.body)
+            message = head, is_last, b"" if request.body is None else source_of(request.body)
         except Exception as error:
             return Ended(send.id, error)
         now = self._clock()
@@ -212,12 +213,13 @@ class PooledTransport:
 
     # --- which connection ----------------------------------------------------------------------------------------
 
-    def _place(self, scheme: str, host: str, port: int) -> _Place:
+    def _place(self, site: str) -> _Place:
+        scheme, host, port, _ = split(f"{site}/")
         name = f"[{host}]" if ":" in host else host
         place = _Place(self._network.endpoint(scheme, host, port), name if port == _PORTS[scheme] else f"{name}:{port}")
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
-        self._places[scheme, host, port] = place
+        self._places[site] = place
         return place
 
     def _alive(self, answer: Reuse | Open | Wait, ticket: Ticket, sure: bool) -> Connection | Open | Wait:

@@ -172,7 +172,8 @@ class SocketStream:
         return not self._pending
 
     def _send(self, data: bytes | memoryview) -> int:
-        self._check_open()
+        if self._closed:
+            raise StreamClosedError("the stream is closed")
         try:
             return self._socket.send(data)
         except (BlockingIOError, InterruptedError):

@@ -105,32 +105,47 @@ def test_garbage_raises_nothing_but_our_own_error(engine, data, after):
     trace(engine, after + data, [len(after)], "GET", HTTP1Limits())
 
 
-# The libraries as a whole, which read bodies as well, are two more opinions on how a body is framed.
+# The libraries as a whole, which read fields and bodies as well, are two more opinions on both.
+
+FRAMING = {"content-length", "transfer-encoding"}  # h11 writes them anew
+
+
+def text(pairs: Any) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
 
 
 def by_all_of_h11(data: bytes) -> Any:
-    """Status and body as h11 alone reads them; None where it refuses."""
+    """Status, fields and body as h11 alone reads them; None where it refuses."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     connection.send(h11.EndOfMessage())
     status, body = 0, b""
+    fields: list[tuple[str, str]] = []
     try:
         connection.receive_data(data)
         connection.receive_data(b"")
         while not isinstance(event := connection.next_event(), h11.EndOfMessage):
             assert not isinstance(event, type)
+            fields = text(event.headers.raw_items()) if isinstance(event, h11.Response) else fields
             status = getattr(event, "status_code", status)
             body += getattr(event, "data", b"")
     except h11.RemoteProtocolError:
         return None
-    return status, body
+    return status, fields, body
 
 
 class Whole:
     """Where httptools puts a whole response."""
 
     def __init__(self) -> None:
+        self.fields: list[tuple[bytes, bytes]] = []
         self.body, self.done = b"", 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.head = text(self.fields)
 
     def on_body(self, data: bytes) -> None:
         self.body += data if not self.done else b""
@@ -146,7 +161,7 @@ def by_all_of_httptools(data: bytes) -> Any:
         parser.feed_data(data)
     except httptools.HttpParserError:
         pass
-    return (parser.get_status_code(), whole.body) if whole.done == 1 else None
+    return (parser.get_status_code(), whole.head, whole.body) if whole.done == 1 else None
 
 
 @given(
@@ -166,4 +181,7 @@ def test_what_we_accept_both_libraries_read_alike(fields, pieces, is_chunked, ha
     data = b"\r\n".join([b"HTTP/1.1 200 OK", framing, *fields, b"", body])
     ours = trace(None, data, [], "GET", HTTP1Limits())
     if ours != "refused":
-        assert (ours[0], ours[5]) == by_all_of_h11(data) == by_all_of_httptools(data) == (200, whole)
+        status, seen, read = by_all_of_h11(data)
+        assert by_all_of_httptools(data) == (200, ours[3], whole) == (ours[0], ours[3], ours[5])
+        rest = [(name, value) for name, value in ours[3] if name.lower() not in FRAMING]
+        assert (status, [pair for pair in seen if pair[0].lower() not in FRAMING], read) == (200, rest, whole)
