@@ -55,6 +55,7 @@ class Call:
         stream: the answer of a 2xx is wanted with its body open.
         listen: make notes of every decision (``Step.notes``).
         max_live: how many sends the driver can have in flight at once.
+        owned: nobody else has the request, and nothing has changed it since it was made: it needs no copy.
 
     Attributes:
         max_live: the same.
@@ -105,6 +106,7 @@ class Call:
         stream: bool = False,
         listen: bool = False,
         max_live: int = 1,
+        owned: bool = False,
     ) -> None:
         if policies.hedging is not None and max_live < 2:
             raise ConfigurationError("Policies.hedging: this driver has one send in flight at a time and cannot hedge")
@@ -113,8 +115,10 @@ class Call:
                 "Policies.rand: needed for jitter; give random.random, or a fixed number in a test"
             )
         self.max_live = max_live
-        base = request.copy()
-        base.check()
+        base = request
+        if not owned:
+            base = request.copy()
+            base.check()
         if base.params or base.idempotency_key is not None:
             _complete(base, policies)
         self._base = base

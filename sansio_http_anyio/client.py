@@ -210,7 +210,8 @@ class AsyncHTTPClient(Paging, Events, Transfers):
     async def _perform(self, method: str, url: str, stream: bool, options: RequestOptions) -> HTTPResponse:
         """From what a caller says to the answer."""
         self._check_open()
-        check_names(options)
+        if options:
+            check_names(options)
         run = Run(self._clock)
         self._running.add(run)
         source: Source | None = None  # of the body, while it is ours to close
@@ -218,16 +219,18 @@ class AsyncHTTPClient(Paging, Events, Transfers):
             request, policies = self._preparation.request(method, url, **options)
             if request.body is not None and isinstance(request.body.source, Source):
                 source = request.body.source
-            if self._chain.before:
-                request = await self._chain.request(request, self, run)
+            chain, owned = self._chain, True
+            if chain.before:
+                request, owned = await chain.request(request, self, run), False  # a middleware may keep it
             live = 1 if policies.hedging is None else _MOST_LIVE
-            call = Call(request, policies, stream=stream, listen=self._chain.observe is not None, max_live=live)
-            response = await drive(call, self._transport, self._clock, self._chain.observe, run)
+            listen = chain.observe is not None
+            call = Call(request, policies, stream=stream, listen=listen, max_live=live, owned=owned)
+            response = await drive(call, self._transport, self._clock, chain.observe, run)
             if self._serializer is not STANDARD:
                 response.loads = self._serializer.loads
             if response.body is not None:
                 source = None  # it may still be read, while the answer is
-            return await self._chain.response(response, request) if self._chain.after else response
+            return await chain.response(response, request) if chain.after else response
         finally:
             self._running.discard(run)
             if source is not None:

@@ -98,7 +98,8 @@ async def drive(
     try:
         step = call.start(clock())
         while True:
-            relay(step, observe)
+            if step.nudge or step.notes:
+                relay(step, observe)
             if step.done is not None:
                 if isinstance(step.done, BaseException):
                     raise step.done
@@ -126,7 +127,9 @@ async def drive(
         if not handed_over:
             if body is not None:
                 body.discard()
-            relay(call.close(clock()), observe)
+            step = call.close(clock())
+            if step.nudge or step.notes:
+                relay(step, observe)
 
 
 class OpenBody:

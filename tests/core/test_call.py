@@ -409,6 +409,15 @@ def test_what_the_caller_does_to_its_request_afterwards_changes_nothing():
     assert (send.request.method, send.request.headers["X"]) == ("GET", "before")
 
 
+def test_a_request_that_is_the_calls_own_is_not_copied_and_what_goes_out_is():
+    request = HTTPRequest("GET", "http://h/x", params={"a": 1})
+    call = Call(request, Policies.none(), owned=True)
+    (order,) = call.start(0.0).send
+    assert isinstance(order, Send) and order.request is not request
+    assert order.request.url == request.url == "http://h/x?a=1"
+    call.close(1.0)
+
+
 def test_each_attempt_sends_a_copy_of_its_own():
     first, second = run(Reply(503), Reply(200)).sends
     assert first.request is not second.request
