@@ -26,7 +26,7 @@ help:
 	@echo "make lint     format, style, types, import contracts, docs/api.md"
 	@echo "make format   let ruff put right what it can"
 	@echo "make docs     write docs/api.md anew from the docstrings"
-	@echo "make bench    benchmarks/*.py, beside other libraries, and their chart (some twenty minutes)"
+	@echo "make bench    benchmarks/*.py, beside other libraries, and their chart (some half an hour)"
 	@echo "make mutants  break the code on purpose, and see the tests notice"
 	@echo "make mutation the same by a tool, over the policies; hours, and goes on where it was interrupted"
 	@echo "make clean    remove .venv and everything that was made"

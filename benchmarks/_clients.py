@@ -56,6 +56,7 @@ async def ours(server: Server, connections: int, keep: bool) -> AsyncIterator[Cl
         server.url,
         ClientConfig(
             timeout=PATIENCE,
+            connect_timeout=PATIENCE,
             max_connections=connections,
             max_keepalive_connections=connections if keep else 0,
             keepalive_expiry=PATIENCE,

@@ -2,7 +2,7 @@
 
 Theory of operation. A response has two halves that are read in different ways:
 
-- The *head* is collected until its empty line has come, and then taken apart at once, by an engine (:mod:`.engines`).
+- The *head* is collected until its empty line has come, then judged by an engine (:mod:`.engines`), and read at once.
   So where the network cut the bytes makes no difference; and the head that matters, the one that comes in a single
   piece, is never copied together. What can be refused before the empty line has come is refused at once: a peer that
   does not speak HTTP seldom ends its head.

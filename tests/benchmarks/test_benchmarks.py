@@ -53,6 +53,7 @@ def test_these_are_all() -> None:
         "connections.py",
         "core_steps.py",
         "imports.py",
+        "instructions.py",
         "limiters.py",
         "policy_overhead.py",
         "small_requests.py",
@@ -129,6 +130,29 @@ def test_imports_starts_an_interpreter_for_each() -> None:
     assert ("httpx2" in rows(alone)) == (importlib.util.find_spec("httpx2") is not None)
     if "httpx2" in rows(alone):
         assert re.search(r"^Target: .* httpx2's does; \d+\.\d\d of it: (?:met|MISSED)\.$", output, re.MULTILINE)
+
+
+COUNTS = """#!/bin/sh
+while [ "${1#-}" != "$1" ]; do shift; done
+"$@" || exit
+for each; do last=$each; done
+echo "==1== I   refs:      $(( 7000000 + last * 6000 ))" | sed 's/000$/,000/' >&2
+"""
+
+
+def test_instructions_takes_the_difference_of_two_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a valgrind that says 6,000 for each of a worker's requests, whatever they do; they are made all the same."""
+    fake = tmp_path / "valgrind"
+    fake.write_text(COUNTS)
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    table = cells(run("instructions.py", *OURS[:2], "--clients", "ours", "--concurrency", "3"))
+    assert table == {f"{each}, 3 at once": ["2 (1.00)"] for each in BACKENDS}
+
+
+def test_instructions_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run("instructions.py").startswith("valgrind is not installed, so nothing is counted")
 
 
 def test_breakers_measures_calls_and_registries() -> None:
