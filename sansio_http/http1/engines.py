@@ -4,10 +4,10 @@ An engine gets one whole head, with the empty line at its end, and judges the sy
 fields are, and what they *mean* for the framing of the body, is read in :mod:`.response`, for both alike. Both are
 loaded when the first response comes, for they lie outside the standard library.
 
-httptools would tell of each field, at three times what it costs to cut the lines of a head that is known to be good.
-It reads a body as well, and is not asked to. A response to HEAD cannot be told to it; it passes over empty lines behind
-a body, which must not be reused; it says neither how long a chunk's extensions are nor where a message ended; and it
-copies each piece of a body that needs no more than counting.
+httptools would tell of each field, by a call for each, which costs no less than to cut the lines. It reads a body as
+well, and is not asked to. A response to HEAD cannot be told to it; it passes over empty lines behind a body, which must
+not be reused; it says neither how long a chunk's extensions are nor where a message ended; and it copies each piece of
+a body that needs no more than counting.
 """
 
 from __future__ import annotations
