@@ -3,15 +3,16 @@
 The number of keys is often chosen by strangers, so it must be bounded; but to forget an open circuit, or a limiter's
 used-up tokens, would undo the policy. So only entries that equal a new one are forgotten:
 
-- once ``max_keys`` are held, each new key looks at the two coldest entries. The fresh ones go, the others move to the
-  warm end: they cannot hide fresh ones behind them, and two looks per new key are enough to shrink again;
+- once ``max_keys`` are held, each new key looks at the next two entries, round and round. The fresh ones go, the
+  others stay, whoever was used last: two looks per new key are enough to shrink again as soon as half are fresh, and
+  a decision about a key that is there is one look into a dictionary;
 - at twice ``max_keys`` new keys share one entry, until there is room.
 """
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
@@ -48,7 +49,7 @@ class Keyed(Generic[K, P]):
         ConfigurationError: names the field, the value and what is allowed.
     """
 
-    __slots__ = ("_entries", "_factory", "_key", "_shared", "max_keys", "overflow")
+    __slots__ = ("_entries", "_factory", "_key", "_round", "_shared", "max_keys", "overflow")
 
     def __init__(self, factory: Callable[[], P], key: Callable[[HTTPRequest], K], *, max_keys: int = 10_000) -> None:
         for field, value, allowed, fine in (
@@ -62,7 +63,8 @@ class Keyed(Generic[K, P]):
         self._key = key
         self.max_keys = max_keys
         self.overflow = 0
-        self._entries: OrderedDict[K, P] = OrderedDict()  # the coldest first
+        self._entries: dict[K, P] = {}
+        self._round: deque[K] = deque()  # each of their keys, the next to be looked at first
         self._shared: P | None = None
 
     def __len__(self) -> int:
@@ -76,7 +78,6 @@ class Keyed(Generic[K, P]):
         """The policy of ``key``; O(1)."""
         entries = self._entries
         if (entry := entries.get(key)) is not None:
-            entries.move_to_end(key)
             return entry
         if len(entries) >= self.max_keys:
             self._evict(now)
@@ -86,6 +87,7 @@ class Keyed(Generic[K, P]):
                 self._shared = self._factory()
             return self._shared
         entries[key] = entry = self._factory()
+        self._round.append(key)
         return entry
 
     def sample(self) -> P:
@@ -93,17 +95,17 @@ class Keyed(Generic[K, P]):
         return self._factory()
 
     def items(self) -> list[tuple[K, P]]:
-        """Every key that is held, with its policy, the coldest first; O(n)."""
+        """Every key that is held, with its policy, the oldest key first; O(n)."""
         return list(self._entries.items())
 
     def _evict(self, now: float) -> None:
-        """Drop those of the two coldest entries that are fresh, and warm the others."""
-        for _ in range(min(2, len(self._entries))):
-            key, entry = next(iter(self._entries.items()))
-            if entry.is_fresh(now):
-                del self._entries[key]
+        """Drop those of the next two entries that are fresh, and let the others go round."""
+        entries, keys = self._entries, self._round
+        for _ in range(min(2, len(keys))):
+            if entries[keys[0]].is_fresh(now):
+                del entries[keys.popleft()]
             else:
-                self._entries.move_to_end(key)
+                keys.rotate(-1)
 
     def __repr__(self) -> str:
         return f"<Keyed {len(self)} of {self.max_keys} keys, {self.overflow} times without room>"

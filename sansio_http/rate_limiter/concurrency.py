@@ -52,7 +52,7 @@ class Concurrency(Limiter):
         """As :meth:`Limiter.take`; what is taken is a slot, and goes back by :meth:`release`."""
         if type(tokens) is not int or not 0 < tokens <= self._capacity:
             self._check(tokens)
-        if self._first is not None or self._in_use + tokens > self.limit:
+        if self._line is not None or self._in_use + tokens > self.limit:
             return None
         self._in_use += int(tokens)
         return Slot(tokens, None)
@@ -66,7 +66,7 @@ class Concurrency(Limiter):
         """As :meth:`Limiter.release`."""
         self._in_use -= int(slot.tokens)
         slot.tokens = 0
-        return None if self._first is None else self._call_head(self._own(now))
+        return None if self._line is None else self._call_head(self._own(now))
 
     def _ready_at(self, ahead: float, tokens: float, time: float) -> float:
         return time if self._in_use + ahead + tokens <= self.limit else inf

@@ -95,12 +95,12 @@ class Reservation:
 
     __slots__ = ("before", "behind", "due", "mark", "state", "tokens", "waiter")
 
-    def __init__(self, tokens: float, waiter: Waiter | None, due: float, mark: float) -> None:
+    def __init__(self, tokens: float, waiter: Waiter | None, due: float) -> None:
         self.tokens = tokens
         self.waiter = waiter
         self.due = due
         self.state: Literal["waiting", "passed", "claimed", "cancelled"] = "waiting"
-        self.mark = mark
+        self.mark: float = 0
         self.before: Reservation | None = None
         self.behind: Reservation | None = None
 

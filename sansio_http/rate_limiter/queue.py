@@ -17,8 +17,7 @@ is overtaken, or a debt remains. So nothing is promised and nothing is taken in 
   comes it claims at once if the tokens are there, else it is the head again.
 
 Times inside are the limiter's own (:class:`~sansio_http.timeline.OwnTime`); what goes out is on the caller's clock.
-Places are linked to each other, so that leaving from anywhere is O(1) and an idle limiter owns no container: there may
-be 100,000 of them, one for each key.
+How they stand in line is :class:`~.line.Line`'s, which an idle limiter has none of.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from ..exceptions import DriverError
 from ..timeline import OwnTime
 from .checks import allow, is_number, is_whole
 from .law import Law
+from .line import Line
 from .places import CLAIMED, Claimed, Refused, Reservation
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Limiter(OwnTime, Law):
         ConfigurationError: names the field, the value and what is allowed.
     """
 
-    __slots__ = ("_capacity", "_first", "_last", "_mark", "_pending", "_waiting", "max_wait")
+    __slots__ = ("_capacity", "_line", "max_wait")
 
     def __init__(self, capacity: float, max_wait: float | None) -> None:
         if max_wait is not None:
@@ -73,22 +73,18 @@ class Limiter(OwnTime, Law):
         super().__init__()
         self.max_wait = max_wait
         self._capacity = capacity
-        self._first: Reservation | None = None
-        self._last: Reservation | None = None
-        self._waiting = 0  # places
-        self._pending: float = 0  # tokens they wait for
-        self._mark: float = 0  # tokens that were ever queued
+        self._line: Line | None = None  # nobody waits
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
     @property
     def waiting(self) -> int:
         """Places in the queue."""
-        return self._waiting
+        return 0 if self._line is None else self._line.waiting
 
     def is_fresh(self, now: float) -> bool:
         """Whether nothing would be lost if a new limiter took the place of this one."""
-        return self._is_full(self._own(now)) and self._first is None
+        return self._is_full(self._own(now)) and self._line is None
 
     def claimable(self, reservation: Reservation, now: float) -> bool:
         """Whether :meth:`claim` would succeed at this ``now``; takes nothing."""
@@ -112,7 +108,7 @@ class Limiter(OwnTime, Law):
         """
         if type(tokens) is not int or not 0 < tokens <= self._capacity:
             self._check(tokens)
-        if self._first is not None:
+        if self._line is not None:
             return None
         time = self._own(now)
         if self._ready_at(0, tokens, time) > time:
@@ -151,28 +147,24 @@ class Limiter(OwnTime, Law):
         time = self._own(now)
         if type(tokens) is not int or not 0 < tokens <= self._capacity:
             self._check(tokens)
-        passed = self._first is not None and self._pass_late_head(None, time)
-        ready = self._ready_at(self._pending, tokens, time)
+        passed = self._line is not None and self._pass_late_head(self._line, None, time)
+        line = self._line
+        ready = self._ready_at(0 if line is None else line.pending, tokens, time)
         if ready > time:
-            if passed and self._first is not None:  # who else of those ahead does not come is known in a while
+            if passed and line is not None:  # who else of those ahead does not come is known in a while
                 ready = min(ready, time + RECHECK)
             if self._is_too_long(ready - time, max_wait):
                 return Refused(self._theirs(time + RECHECK if ready == inf else ready))
-            if self.max_waiting is not None and self._waiting >= self.max_waiting:
+            if self.max_waiting is not None and self.waiting >= self.max_waiting:
                 retry_at = self._theirs(time + RECHECK if ready == inf else ready)
-                return Refused(retry_at, f"has a full queue: {self._waiting} waiting")
+                return Refused(retry_at, f"has a full queue: {self.waiting} waiting")
         else:
             ready = time
-        place = Reservation(tokens, waiter, ready, self._mark)
-        self._mark += tokens
-        self._pending += tokens
-        self._waiting += 1
-        if (last := self._last) is None:
-            self._first = place
+        place = Reservation(tokens, waiter, ready)
+        if line is None:
+            self._line = Line(place)
         else:
-            last.behind = place
-            place.before = last
-        self._last = place
+            line.append(place)
         return place
 
     def claim(self, reservation: Reservation, now: float) -> Claimed | float | None:
@@ -186,7 +178,7 @@ class Limiter(OwnTime, Law):
             DriverError: the place was claimed or cancelled before.
         """
         time = self._own(now)
-        if reservation is not self._first and not self._has_turn(reservation, time):
+        if not self._has_turn(reservation, time):
             return self._park(reservation, time)
         tokens = reservation.tokens
         ready = self._ready_at(0, tokens, time)
@@ -198,10 +190,10 @@ class Limiter(OwnTime, Law):
         self._take(tokens, time)
         claimed = CLAIMED
         nudge = None
-        if reservation is self._first:
-            self._remove(reservation)
-            if self._first is not None:
-                nudge = self._promote(self._first, time)
+        if reservation.state == "waiting":
+            self._leave(reservation)
+            if self._line is not None:
+                nudge = self._promote(self._line.first, time)
         else:  # it was passed while it was late, and whoever became the head then could not be told
             nudge = self._call_head(time)
         if nudge is not None:
@@ -216,53 +208,54 @@ class Limiter(OwnTime, Law):
             Whom to wake.
         """
         time = self._own(now)
-        was_first = reservation is self._first
+        was_first = self._line is not None and reservation is self._line.first
         if reservation.state == "waiting":
-            self._remove(reservation)
+            self._leave(reservation)
         if reservation.state != "claimed":
             reservation.state = "cancelled"
-        return self._promote(self._first, time) if was_first and self._first is not None else None
+        return self._promote(self._line.first, time) if was_first and self._line is not None else None
 
     # -- the queue ----------------------------------------------------------------------------------------------------
 
     def _has_turn(self, reservation: Reservation, time: float) -> bool:
         """Whether nobody has to be waited for, late ones apart."""
-        if reservation is self._first:
-            return True
         if reservation.state != "waiting":
             return reservation.state == "passed"
-        if self._pass_late_head(reservation, time):
+        line = self._line
+        assert line is not None  # it is in it
+        if reservation is not line.first and self._pass_late_head(line, reservation, time):
             reservation.due = min(reservation.due, time + RECHECK)  # its estimate counted those who do not come
-        return reservation is self._first
+        return reservation is line.first
 
     def _park(self, reservation: Reservation, time: float) -> float | None:
         """Tell a place that is not the head when to come."""
         if reservation.state in ("claimed", "cancelled"):
             raise DriverError(f"{reservation!r} cannot be claimed: its wait is over")
         if reservation.due <= time:
-            assert self._first is not None
+            line = self._line
+            assert line is not None  # it is in it
             # Those who cancelled in between are still counted by the marks, but never more than who is there at all.
-            ahead = min(reservation.mark - self._first.mark, self._pending - reservation.tokens)
-            reservation.due = max(time + recheck_in(self._waiting), self._ready_at(ahead, reservation.tokens, time))
+            ahead = min(reservation.mark - line.first.mark, line.pending - reservation.tokens)
+            reservation.due = max(time + recheck_in(line.waiting), self._ready_at(ahead, reservation.tokens, time))
         return self._told(reservation.due)
 
     def _told(self, due: float) -> float | None:
         """The caller's reading at ``due``; None where that is when a nudge comes."""
         return None if due == inf else self._theirs(due)
 
-    def _pass_late_head(self, comer: Reservation | None, time: float) -> bool:
+    def _pass_late_head(self, line: Line, comer: Reservation | None, time: float) -> bool:
         """Let a head that is late stand aside, with those who should have come no later; not the ``comer``."""
-        head = self._first
-        assert head is not None
+        head = line.first
         late = head.due
         if time < late + GRACE:
             return False
-        while head is not None and head is not comer and head.due <= late:
-            self._remove(head)
+        while head is not comer and head.due <= late:
+            self._leave(head)
             head.state = "passed"
-            head = self._first
-        if head is not None:
-            self._promote(head, time)  # there is no way to nudge it from here; it comes when it was told
+            if self._line is None:
+                return True
+            head = line.first
+        self._promote(head, time)  # there is no way to nudge it from here; it comes when it was told
         return True
 
     def _promote(self, head: Reservation, time: float) -> Waiter | None:
@@ -272,9 +265,9 @@ class Limiter(OwnTime, Law):
 
     def _call_head(self, time: float) -> Waiter | None:
         """Whom to wake, if the turn of the head is earlier than it was told."""
-        head = self._first
-        if head is None:
+        if self._line is None:
             return None
+        head = self._line.first
         ready = max(self._ready_at(0, head.tokens, time), time)
         if ready >= head.due:
             return None
@@ -283,31 +276,18 @@ class Limiter(OwnTime, Law):
 
     def _put_first(self, place: Reservation) -> None:
         place.state = "waiting"
-        first = self._first
-        place.behind = first
-        if first is None:
-            self._last = place
-            place.mark = self._mark - place.tokens
+        if self._line is None:
+            self._line = Line(place)
         else:
-            first.before = place
-            place.mark = first.mark - place.tokens
-        self._first = place
-        self._waiting += 1
-        self._pending += place.tokens
+            self._line.put_first(place)
 
-    def _remove(self, place: Reservation) -> None:
-        before, behind = place.before, place.behind
-        if before is None:
-            self._first = behind
+    def _leave(self, place: Reservation) -> None:
+        line = self._line
+        assert line is not None  # it is in it
+        if line.waiting > 1:
+            line.remove(place)
         else:
-            before.behind = behind
-        if behind is None:
-            self._last = before
-        else:
-            behind.before = before
-        place.before = place.behind = None
-        self._waiting -= 1
-        self._pending -= place.tokens
+            self._line = None
 
     def _is_too_long(self, wait: float, limit: float | None) -> bool:
         own = self.max_wait

@@ -28,17 +28,21 @@ class TokenBucket(Limiter):
 
     # The level is kept as the time since the bucket was last full, and what was taken since: a level, or a theoretical
     # arrival time, that is rewritten at each claim would gather a rounding at each.
-    __slots__ = ("_since", "_slack", "_taken", "burst", "rate")
+    __slots__ = ("_since", "_slack", "_taken", "rate")
 
     def __init__(self, rate: float, burst: float, *, max_wait: float | None = None) -> None:
         allow("rate", rate, is_number(rate) and rate > 0, "a finite number above 0 (tokens a second)")
         allow("burst", burst, is_number(burst) and burst >= 1, "a finite number, 1 or more (tokens)")
         super().__init__(burst, max_wait)
         self.rate = float(rate)
-        self.burst = float(burst)
         self._slack = _SLACK if self.rate >= 1 else _SLACK * self.rate
         self._since = -inf
         self._taken: float = 0
+
+    @property
+    def burst(self) -> float:
+        """The capacity in tokens."""
+        return float(self._capacity)
 
     def available(self, now: float) -> float:
         """The tokens in the bucket, whoever waits for them."""
@@ -49,13 +53,13 @@ class TokenBucket(Limiter):
         """As :meth:`Limiter.take`, its three steps in one body: every request comes through here."""
         if type(tokens) is not int or tokens != 1:
             self._check(tokens)
-        if self._first is not None:
+        if self._line is not None:
             return None
         time, slack = self._own(now), self._slack
         flowed = (time - self._since) * self.rate
         if flowed > self._taken + slack:
             self._since, self._taken = time, 0
-        if self._taken + tokens - self.burst > flowed + slack:
+        if self._taken + tokens - self._capacity > flowed + slack:
             return None
         self._taken += tokens
         return CLAIMED
@@ -65,7 +69,7 @@ class TokenBucket(Limiter):
         flowed = (time - since) * self.rate
         if flowed > taken + self._slack:  # full: what came after that has run over
             since, taken, flowed = time, 0, 0.0
-        lacking = taken + ahead + tokens - self.burst
+        lacking = taken + ahead + tokens - self._capacity
         if lacking <= flowed + self._slack:
             return time
         return max(since + lacking / self.rate, nextafter(time, inf))

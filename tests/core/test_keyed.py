@@ -11,6 +11,7 @@ from sansio_http.circuit_breaker import Circuit, Permit
 from sansio_http.exceptions import ConfigurationError
 from sansio_http.keyed import Keyed, by_all, by_header, by_origin, by_route
 from sansio_http.models import HTTPRequest, HTTPResponse
+from sansio_http.rate_limiter import Combined, SlidingCounter, Slot, TokenBucket
 
 
 class Entry:
@@ -61,10 +62,25 @@ def test_a_request_finds_its_entry_by_its_key():
     assert keyed.for_request(HTTPRequest("GET", "https://api.example/b"), 0.0) is entries["b"]
 
 
-def test_the_coldest_fresh_entries_make_room():
+def test_the_oldest_fresh_entries_make_room():
     keyed, entries = registry(4, "a", "b", "c", "d", "a", "e")
     assert entries["b"].now == 0.0
-    assert held(keyed, entries) == "ade"
+    assert held(keyed, entries) == "cde"
+
+
+def test_one_whose_freshness_cannot_be_told_is_not_lost():
+    class Moody(Entry):
+        def is_fresh(self, now: float) -> bool:
+            if now == 1.0:
+                raise ValueError("not now")
+            return True
+
+    keyed: Keyed[Hashable, Moody] = Keyed(Moody, path, max_keys=1)
+    keyed.get("a", 0.0)
+    with pytest.raises(ValueError, match="not now"):
+        keyed.get("b", 1.0)
+    keyed.get("c", 2.0)
+    assert [key for key, _ in keyed.items()] == ["c"]
 
 
 def test_nothing_is_evicted_while_there_is_room():
@@ -164,6 +180,25 @@ def test_a_hundred_thousand_circuits_are_below_60_mib():
     assert (after - before) / count * 100_000 < 60 * 2**20
 
 
+def test_a_hundred_thousand_times_two_limits_are_below_60_mib():
+    count = 2000
+    two: Keyed[str, Combined] = Keyed(
+        lambda: Combined(TokenBucket(1.0, 10), SlidingCounter(10, 10.0)), lambda request: request.url, max_keys=count
+    )
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(count):
+            limiter = two.get(f"tenant-{number:06}", float(number))
+            slot = limiter.take(float(number))
+            assert isinstance(slot, Slot)
+            limiter.release(slot, "ok", float(number))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / count * 100_000 < 60 * 2**20
+
+
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
@@ -185,7 +220,7 @@ def test_what_a_person_sees():
 
 def test_what_is_held_can_be_looked_through():
     keyed, entries = registry(4, "a", "B", "c", "a")
-    assert keyed.items() == [("B", entries["B"]), ("c", entries["c"]), ("a", entries["a"])]
+    assert keyed.items() == [("a", entries["a"]), ("B", entries["B"]), ("c", entries["c"])]
 
 
 def test_a_sample_is_what_a_new_key_gets_and_is_not_kept():
