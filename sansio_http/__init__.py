@@ -98,7 +98,7 @@ from .fields.problem import ProblemDetails
 from .fields.rate_limit import ServerLimit
 from .headers import Headers, HeadersLike
 from .hedging import FixedHedging, Hedging, QuantileHedging
-from .http1 import BodyWriter, HTTP1Error, HTTP1Limits, ResponseParser, request_head
+from .http1 import BodyWriter, HeadWriter, HTTP1Error, HTTP1Limits, ResponseParser
 from .keyed import Keyed, by_all, by_header, by_origin, by_route
 from .lines import LINE_LIMIT, Lines
 from .models import (
@@ -252,6 +252,7 @@ __all__ = [
     "HTTPResponse",
     "HTTPResponseError",
     "HTTPTimeoutError",
+    "HeadWriter",
     "Headers",
     "HeadersLike",
     "Hedged",
@@ -379,7 +380,6 @@ __all__ = [
     "parse_links",
     "portable_headers",
     "redact",
-    "request_head",
     "split",
     "split_site",
     "text_body",

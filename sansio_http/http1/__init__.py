@@ -2,7 +2,7 @@
 
 from .errors import HTTP1Error
 from .limits import HTTP1Limits
-from .request import BodyWriter, request_head
+from .request import BodyWriter, HeadWriter
 from .response import ResponseParser
 
-__all__ = ["BodyWriter", "HTTP1Error", "HTTP1Limits", "ResponseParser", "request_head"]
+__all__ = ["BodyWriter", "HTTP1Error", "HTTP1Limits", "HeadWriter", "ResponseParser"]

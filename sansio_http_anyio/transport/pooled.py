@@ -28,6 +28,7 @@ from sansio_http import (
     Ended,
     Grant,
     Headers,
+    HeadWriter,
     HTTPClientError,
     HTTPRequestError,
     HTTPResponse,
@@ -39,7 +40,6 @@ from sansio_http import (
     Ticket,
     Wait,
     may_repeat,
-    request_head,
     split,
     split_site,
 )
@@ -97,6 +97,7 @@ class PooledTransport:
         self._limit = config.max_response_size
         # The default guards what is kept in memory; a stream is bounded by a number that somebody gave.
         self._stream_limit = self._limit if "max_response_size" in config.model_fields_set else None
+        self._heads = HeadWriter()
         self._places: dict[str, _Place] = {}  # by what a URL has before its path
         self._scopes: set[anyio.CancelScope] = set()  # of sends that may have to be ended from outside
         self._loop: EventLoop | None = None  # once there is a connection
@@ -117,7 +118,7 @@ class PooledTransport:
         try:
             site, target = split_site(request.url)
             place = self._places.get(site) or self._place(site)
-            head, is_last = request_head(request.method, target, place.host, request.headers, request.body)
+            head, is_last = self._heads.write(request.method, target, place.host, request.headers, request.body)
             message = head, is_last, b"" if request.body is None else source_of(request.body)
         except Exception as error:
             return Ended(send.id, error)

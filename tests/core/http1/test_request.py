@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sansio_http import Body, BodyWriter, Headers, InvalidRequestError, request_head
+from sansio_http import Body, BodyWriter, Headers, HeadWriter, InvalidRequestError
 
 
 def head(method="GET", target="/", host="example.com", headers=(), body=None, **options):
-    return request_head(method, target, host, Headers(headers), body, **options)
+    return HeadWriter().write(method, target, host, Headers(headers), body, **options)
 
 
 def test_the_smallest():
@@ -84,10 +84,29 @@ def test_a_field_that_was_not_checked_cannot_split_the_head(value):
     headers = Headers()
     headers.put("Authorization", value)
     with pytest.raises(InvalidRequestError, match="headers: a field has") as caught:
-        request_head("GET", "/", "example.com", headers)
+        HeadWriter().write("GET", "/", "example.com", headers)
     assert value not in str(caught.value)
     with pytest.raises(InvalidRequestError, match="headers: a field has"):
-        request_head("GET", "/", value, Headers())
+        HeadWriter().write("GET", "/", value, Headers())
+
+
+_PAIRS = st.lists(
+    st.tuples(st.sampled_from(["A", "b", "Host", "Connection", "Expect"]), st.sampled_from(["x", "close", "é", "€"])),
+    max_size=4,
+)
+
+
+@given(st.lists(st.tuples(_PAIRS, st.sampled_from(["GET", "POST"])), max_size=6))
+def test_what_was_written_before_changes_nothing(requests):
+    writer = HeadWriter()
+    for pairs, method in requests:
+        answers = []
+        for each in (writer, HeadWriter(), writer):
+            try:
+                answers.append(each.write(method, "/", "example.com", Headers.of_pairs(pairs)))
+            except InvalidRequestError as error:
+                answers.append(str(error))
+        assert answers[0] == answers[1] == answers[2]
 
 
 def test_a_body_of_known_length():
