@@ -48,7 +48,14 @@ class IncomingBody:
                     self._content.finish()
                 else:
                     await connection.receive(self._send)
-                    self._pieces = self._taken(connection)
+                    if self._content.is_plain:
+                        data = connection.parser.take()
+                        if connection.parser.complete:
+                            self._let_go()
+                        if data:
+                            return self._content.counted(data)
+                    else:
+                        self._pieces = self._taken(connection)
         except HTTPRequestError as error:
             self.discard()
             if isinstance(error, ResponseTooLargeError):

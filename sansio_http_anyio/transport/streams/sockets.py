@@ -24,6 +24,7 @@ from .tls_engine import PIECE, TLSEngine
 _SMALL = 65_536  # received at a time,
 _LARGE = 262_144  # once so much has come at once
 _TURN = 65_536  # written without a wait, and others get their turn
+_RUN = 1_048_576  # received likewise
 
 
 class SocketStream:
@@ -40,7 +41,9 @@ class SocketStream:
         "_chunks",
         "_closed",
         "_eager",
+        "_eagerly_read",
         "_ended",
+        "_more",
         "_pending",
         "_size",
         "_socket",
@@ -55,6 +58,8 @@ class SocketStream:
         self._broken: OSError | None = None  # but this
         self._closed = False
         self._size = _SMALL
+        self._more = False  # the socket has more, for it gave as much as was asked for
+        self._eagerly_read = 0  # bytes since the last turn that others had
         self._eager = 0  # bytes written since the last turn that others had
         self._pending = b""  # TLS has encrypted it, and the socket did not take it yet
         if tls is not None:
@@ -74,7 +79,12 @@ class SocketStream:
                 raise self._broken.with_traceback(None)
             if self._ended:
                 return b""
-            await self._wait_for_input()
+            if self._more and self._eagerly_read < _RUN:  # a turn of the loop would cost as much as a hundred KiB
+                self._eagerly_read += self._size
+                self._receive()
+            else:
+                self._eagerly_read = 0
+                await self._wait_for_input()
         return self._chunks.popleft()
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -135,15 +145,16 @@ class SocketStream:
 
     def _receive(self) -> None:
         """Take in what the socket has, if it has anything."""
+        size, self._more = self._size, False
         try:
-            data = self._socket.recv(self._size)
+            data = self._socket.recv(size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._broken = error
             return
-        if len(data) == _SMALL:
-            self._size = _LARGE
+        if len(data) == size:
+            self._size, self._more = _LARGE, True
         if self._tls is not None:
             self._tls.give(data)
             self._decrypt(self._tls)

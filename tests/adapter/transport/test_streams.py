@@ -131,6 +131,30 @@ async def test_what_comes_in_pieces_is_read_in_pieces(pair: Pair) -> None:
         assert len(got) > 1
 
 
+async def test_who_always_finds_something_to_read_can_be_cancelled(pair: Pair) -> None:
+    class Endless:
+        """A peer who is never slower than we are."""
+
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock = sock
+
+        def recv(self, size: int) -> bytes:
+            return bytes(size)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.sock, name)
+
+    stream: Any = pair.stream
+    stream._socket = Endless(stream._socket)
+    pair.peer.sendall(b"x")  # what the loop sees
+    size = 0
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        while size < 2**26:
+            size += len(await stream.read())
+    assert scope.cancelled_caught and size <= 2**21
+
+
 async def test_nothing_is_nothing(pair: Pair) -> None:
     await pair.stream.write(b"")
     await pair.stream.write(memoryview(b"x"))
