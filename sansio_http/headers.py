@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import cast
+from typing import Any, TypeVar, cast, overload
 
 from .exceptions import InvalidRequestError
+
+T = TypeVar("T")
 
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 """What is accepted where headers are: a mapping, or pairs where a name occurs more than once."""
@@ -88,6 +90,19 @@ class Headers(MutableMapping[str, str]):
         values = self.get_list(name)
         if not values:
             raise KeyError(name)
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    @overload
+    def get(self, name: str, default: T) -> str | T: ...
+    def get(self, name: str, default: Any = None) -> Any:
+        """``headers[name]``, or ``default`` where there is none."""
+        values = self.get_list(name)
+        if not values:
+            return default
         return values[0] if len(values) == 1 else ", ".join(values)
 
     def __setitem__(self, name: str, value: str) -> None:
