@@ -123,18 +123,18 @@ class BodyWriter:
     def __init__(self, length: int | None) -> None:
         self._left = length
 
-    def write(self, piece: bytes) -> bytes:
-        """What to send for the next piece; it may be empty.
+    def write(self, piece: bytes) -> tuple[bytes, ...]:
+        """What to send for the next piece, one behind the other; nothing for an empty one. It is not copied.
 
         Raises:
             InvalidRequestError: the body is longer than it was said to be. The connection must be closed.
         """
         if self._left is None:
-            return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""  # an empty chunk would end it
+            return (b"%x\r\n" % len(piece), piece, b"\r\n") if piece else ()  # an empty chunk would end it
         self._left -= len(piece)
         if self._left < 0:
             raise InvalidRequestError("body: it is longer than its length says")
-        return piece
+        return (piece,) if piece else ()
 
     def end(self) -> bytes:
         """What to send after the last piece; it may be empty.

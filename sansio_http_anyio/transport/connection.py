@@ -170,8 +170,8 @@ class Connection:
                 told = more_telling(failure, error)
                 raise told from told.__cause__
 
-    async def write(self, send: Send, data: bytes | memoryview) -> None:
-        """Send bytes.
+    async def write(self, send: Send, *pieces: bytes | memoryview) -> None:
+        """Send bytes, one piece behind the other.
 
         Raises:
             WriteTimeoutError: the server took nothing for ``write_timeout``.
@@ -179,10 +179,10 @@ class Connection:
         """
         try:
             if self.write_timeout is None:
-                await self.stream.write(data)
+                await self.stream.write(*pieces)
                 return
             with anyio.move_on_after(self.write_timeout):
-                await self.stream.write(data)
+                await self.stream.write(*pieces)
                 return
         except OSError as error:
             raise self.lost(send, error) from error

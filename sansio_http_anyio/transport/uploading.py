@@ -131,7 +131,7 @@ class _Upload:
             self.begun = True
             async for piece in source:
                 if framed := writer.write(piece):
-                    await connection.write(send, framed)
+                    await connection.write(send, *framed)
                 if left is not None:
                     left -= len(piece)
                     connection.sent = left == 0  # the server may answer before the iterator comes to its end

@@ -36,8 +36,8 @@ class Stream(Protocol):
         """
         ...
 
-    async def write(self, data: bytes | memoryview) -> None:
-        """Send all of ``data``: at its return the operating system has it.
+    async def write(self, *pieces: bytes | memoryview) -> None:
+        """Send all of the pieces, one behind the other: at its return the operating system has them.
 
         After a write that failed the stream can still be read: a server that had enough may have said why. After one
         that was cancelled nobody knows how much has left, so that nothing more should be written.

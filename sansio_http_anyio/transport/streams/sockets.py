@@ -25,6 +25,7 @@ _SMALL = 65_536  # received at a time,
 _LARGE = 262_144  # once so much has come at once
 _TURN = 65_536  # written without a wait, and others get their turn
 _RUN = 1_048_576  # received likewise
+_GATHERS = hasattr(socket.socket, "sendmsg")  # not on Windows
 
 
 class SocketStream:
@@ -87,21 +88,21 @@ class SocketStream:
                 await self._wait_for_input()
         return self._chunks.popleft()
 
-    async def write(self, data: bytes | memoryview) -> None:
-        """Send all of ``data``."""
+    async def write(self, *pieces: bytes | memoryview) -> None:
+        """Send all of the pieces, one behind the other."""
+        size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
         if self._tls is not None:
-            view = memoryview(data)
-            for start in range(0, len(view), PIECE):
+            view = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            for start in range(0, size, PIECE):
                 self._check_open()
                 self._tls.write(view[start : start + PIECE])
                 while not self._flush(self._tls):
                     await self._wait_for_room()
-        elif (sent := self._send(data)) < len(data):
-            view = memoryview(data)
-            while sent < len(data):
+        elif (sent := self._send(*pieces)) < size:
+            while pieces := _behind(sent, pieces):
                 await self._wait_for_room()
-                sent += self._send(view[sent:])
-        self._eager += len(data)
+                sent = self._send(*pieces)
+        self._eager += size
         if self._eager >= _TURN:
             # A socket that takes everything would let an endless upload starve the loop, and its own cancellation.
             self._eager = 0
@@ -182,10 +183,22 @@ class SocketStream:
             self._pending = self._pending[self._send(self._pending) :]
         return not self._pending
 
-    def _send(self, data: bytes | memoryview) -> int:
+    def _send(self, *pieces: bytes | memoryview) -> int:
+        """Give the socket as much as it takes; how many bytes it took."""
         if self._closed:
             raise StreamClosedError("the stream is closed")
         try:
-            return self._socket.send(data)
+            if len(pieces) == 1:
+                return self._socket.send(pieces[0])
+            return self._socket.sendmsg(pieces) if _GATHERS else self._socket.send(b"".join(pieces))
         except (BlockingIOError, InterruptedError):
             return 0
+
+
+def _behind(sent: int, pieces: tuple[bytes | memoryview, ...]) -> tuple[bytes | memoryview, ...]:
+    """What is left of the pieces behind so many bytes."""
+    for number, piece in enumerate(pieces):
+        if sent < len(piece):
+            return (memoryview(piece)[sent:], *pieces[number + 1 :])
+        sent -= len(piece)
+    return ()

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from sansio_http_anyio.transport.streams import Stream, StreamClosedError, stream_over
+from sansio_http_anyio.transport.streams import Stream, StreamClosedError, sockets, stream_over
 from sansio_http_anyio.transport.streams.anyio_stream import AnyioStream
 from sansio_http_anyio.transport.streams.asyncio_stream import AsyncioStream
 from sansio_http_anyio.transport.streams.trio_stream import TrioStream
@@ -161,12 +161,19 @@ async def test_nothing_is_nothing(pair: Pair) -> None:
     assert pair.peer.recv(10) == b"x"
 
 
-async def test_a_large_write_waits_for_a_slow_reader(pair: Pair) -> None:
+@pytest.mark.parametrize("cuts", [(), (7,), (2, 70_000, 70_002, 9_000_000)])
+@pytest.mark.parametrize("gathers", [True, False])
+async def test_a_large_write_waits_for_a_slow_reader(
+    pair: Pair, cuts: tuple[int, ...], gathers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not gathers:  # as on Windows
+        monkeypatch.setattr(sockets, "_GATHERS", False)
     written = False
+    pieces = [BIG[start:end] for start, end in zip((0, *cuts), (*cuts, len(BIG)), strict=True)]
 
     async def write() -> None:
         nonlocal written
-        await pair.stream.write(BIG)
+        await pair.stream.write(*pieces)
         written = True
 
     def read() -> bytes:

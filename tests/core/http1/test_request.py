@@ -111,7 +111,8 @@ def test_what_was_written_before_changes_nothing(requests):
 
 def test_a_body_of_known_length():
     writer = BodyWriter(5)
-    assert [writer.write(b"ab"), writer.write(b""), writer.write(b"cde"), writer.end()] == [b"ab", b"", b"cde", b""]
+    assert [writer.write(b"ab"), writer.write(b""), writer.write(b"cde")] == [(b"ab",), (), (b"cde",)]
+    assert writer.end() == b""
     with pytest.raises(InvalidRequestError, match="longer than its length"):
         writer.write(b"f")
     with pytest.raises(InvalidRequestError, match="3 bytes shorter"):
@@ -120,11 +121,10 @@ def test_a_body_of_known_length():
 
 def test_a_chunked_body():
     writer = BodyWriter(None)
-    assert [writer.write(b"a" * 26), writer.write(b""), writer.end()] == [
-        b"1a\r\n" + b"a" * 26 + b"\r\n",
-        b"",
-        b"0\r\n\r\n",
-    ]
+    piece = b"a" * 26
+    framed = writer.write(piece)
+    assert framed == (b"1a\r\n", piece, b"\r\n") and framed[1] is piece
+    assert (writer.write(b""), writer.end()) == ((), b"0\r\n\r\n")
 
 
 @given(st.lists(st.binary(max_size=20), max_size=5), st.booleans(), st.booleans())
@@ -135,7 +135,7 @@ def test_h11_reads_what_we_write(pieces, is_chunked, asks):
     )
     writer = BodyWriter(None if is_chunked else len(whole))
     server = h11.Connection(h11.SERVER)
-    server.receive_data(sent + b"".join([writer.write(piece) for piece in pieces]) + writer.end())
+    server.receive_data(sent + b"".join(part for piece in pieces for part in writer.write(piece)) + writer.end())
     request = server.next_event()
     assert isinstance(request, h11.Request) and request.target == b"/a"
     assert server.they_are_waiting_for_100_continue == (asks and (is_chunked or bool(whole)))
