@@ -23,8 +23,8 @@ from .tls_engine import PIECE, TLSEngine
 
 _SMALL = 65_536  # received at a time,
 _LARGE = 262_144  # once so much has come at once
-_TURN = 65_536  # written without a wait, and others get their turn
-_RUN = 1_048_576  # received likewise
+_READ_TURN = 1_048_576  # so much is received without a wait, and others get their turn
+_WRITE_TURN = 262_144  # or sent; less, for an early answer should end an upload early
 _GATHERS = hasattr(socket.socket, "sendmsg")  # not on Windows
 
 
@@ -41,14 +41,14 @@ class SocketStream:
         "_broken",
         "_chunks",
         "_closed",
-        "_eager",
-        "_eagerly_read",
         "_ended",
         "_more",
         "_pending",
+        "_read_eagerly",
         "_size",
         "_socket",
         "_tls",
+        "_written_eagerly",
     )
 
     def __init__(self, sock: socket.socket, tls: TLSEngine | None) -> None:
@@ -60,8 +60,8 @@ class SocketStream:
         self._closed = False
         self._size = _SMALL
         self._more = False  # the socket has more, for it gave as much as was asked for
-        self._eagerly_read = 0  # bytes since the last turn that others had
-        self._eager = 0  # bytes written since the last turn that others had
+        self._read_eagerly = 0  # bytes since the last turn that others had
+        self._written_eagerly = 0  # bytes written since the last turn that others had
         self._pending = b""  # TLS has encrypted it, and the socket did not take it yet
         if tls is not None:
             self._decrypt(tls)  # what came behind the handshake
@@ -80,11 +80,11 @@ class SocketStream:
                 raise self._broken.with_traceback(None)
             if self._ended:
                 return b""
-            if self._more and self._eagerly_read < _RUN:  # a turn of the loop would cost as much as a hundred KiB
-                self._eagerly_read += self._size
+            if self._more and self._read_eagerly < _READ_TURN:  # a turn of the loop would cost as much as a hundred KiB
+                self._read_eagerly += self._size
                 self._receive()
             else:
-                self._eagerly_read = 0
+                self._read_eagerly = 0
                 await self._wait_for_input()
         return self._chunks.popleft()
 
@@ -102,10 +102,10 @@ class SocketStream:
             while pieces := _behind(sent, pieces):
                 await self._wait_for_room()
                 sent = self._send(*pieces)
-        self._eager += size
-        if self._eager >= _TURN:
+        self._written_eagerly += size
+        if self._written_eagerly >= _WRITE_TURN:
             # A socket that takes everything would let an endless upload starve the loop, and its own cancellation.
-            self._eager = 0
+            self._written_eagerly = 0
             await anyio.lowlevel.checkpoint()
 
     def readable(self, idle: float = inf) -> bool:
