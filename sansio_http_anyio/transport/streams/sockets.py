@@ -23,7 +23,7 @@ from .tls_engine import PIECE, TLSEngine
 
 _SMALL = 65_536  # received at a time,
 _LARGE = 262_144  # once so much has come at once
-_READ_TURN = 1_048_576  # so much is received without a wait, and others get their turn
+_READ_TURN = 1_048_576  # so much is read, and others get their turn
 _WRITE_TURN = 262_144  # or sent; less, for an early answer should end an upload early
 _GATHERS = hasattr(socket.socket, "sendmsg")  # not on Windows
 
@@ -73,6 +73,10 @@ class SocketStream:
 
     async def read(self) -> bytes:
         """The next bytes."""
+        if self._read_eagerly >= _READ_TURN:
+            # A wait for input is none where there is always some: asyncio has its result before anyio can cancel it.
+            self._read_eagerly = 0
+            await anyio.lowlevel.checkpoint()
         while not self._chunks:
             if self._closed:
                 raise StreamClosedError("the stream is closed")
@@ -80,13 +84,13 @@ class SocketStream:
                 raise self._broken.with_traceback(None)
             if self._ended:
                 return b""
-            if self._more and self._read_eagerly < _READ_TURN:  # a turn of the loop would cost as much as a hundred KiB
-                self._read_eagerly += self._size
+            if self._more:  # a turn of the loop would cost as much as a hundred KiB
                 self._receive()
             else:
-                self._read_eagerly = 0
                 await self._wait_for_input()
-        return self._chunks.popleft()
+        chunk = self._chunks.popleft()
+        self._read_eagerly += len(chunk)
+        return chunk
 
     async def write(self, *pieces: bytes | memoryview) -> None:
         """Send all of the pieces, one behind the other."""
