@@ -155,6 +155,15 @@ def test_the_limit_of_a_key_holds_back_nobody_else():
     assert told(pool.release(connection, False, 0.0)) == [("close", connection), ("Open", ticket)]
 
 
+def test_a_place_that_comes_free_is_none_for_a_key_at_its_limit():
+    pool = PoolScheduler(2, max_per_key=1)
+    mine, _ = opened(pool, "a")
+    theirs, _ = opened(pool, "b")
+    ticket = waits(pool, "a")
+    assert told(pool.release(theirs, False, 0.0)) == [("close", theirs)]
+    assert told(pool.release(mine, False, 0.0)) == [("close", mine), ("Open", ticket)]
+
+
 def test_a_dead_one_is_replaced_at_once():
     pool = PoolScheduler(2)
     first, second = opened(pool)[0], opened(pool)[0]
