@@ -17,6 +17,7 @@ from sansio_http_anyio import (
     AsyncHTTPClient,
     Body,
     ClientConfig,
+    HttpcoreTransport,
     HTTPRequest,
     InvalidRequestError,
     Middleware,
@@ -163,8 +164,11 @@ async def test_what_goes_once_is_never_sent_empty(make: Callable[[], Any]) -> No
             await client.post("/", **({"files": made} if isinstance(made, dict) else {"data": made}))
 
 
+@pytest.mark.parametrize("pooled", [True, False])
 @pytest.mark.parametrize("make", [agenerator, AsyncAgain])
-async def test_a_generator_that_is_left_half_way_is_closed(make: Callable[[], Any], server: MockServer) -> None:
+async def test_a_generator_that_is_left_half_way_is_closed(
+    make: Callable[[], Any], pooled: bool, server: MockServer
+) -> None:
     closed: list[str] = []
     scope = anyio.CancelScope()
 
@@ -180,7 +184,7 @@ async def test_a_generator_that_is_left_half_way_is_closed(make: Callable[[], An
         def __aiter__(self) -> AsyncIterator[bytes]:
             return endless()
 
-    async with AsyncHTTPClient(server.url) as client:
+    async with AsyncHTTPClient(server.url, transport=None if pooled else HttpcoreTransport()) as client:
         with scope:
             await client.post("/echo", data=endless() if make is agenerator else Endless())
         assert closed == ["closed"]
