@@ -87,10 +87,10 @@ class Headers(MutableMapping[str, str]):
     __copy__ = copy
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_list(name)
-        if not values:
+        value = self.get(name)
+        if value is None:
             raise KeyError(name)
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return value
 
     @overload
     def get(self, name: str) -> str | None: ...
