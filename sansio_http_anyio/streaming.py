@@ -56,7 +56,7 @@ class StreamedResponse(HTTPResponse):
         Raises:
             ResponseBodyError: the body failed. It is never asked for again.
         """
-        return _Chunks(self)
+        return self._pieces(lambda chunk, final: (chunk,) if chunk else ())
 
     def iter_text(self) -> AsyncIterator[str]:
         """The body as text, by the charset of its Content-Type, else UTF-8.
@@ -207,59 +207,18 @@ class StreamContext(Generic[S]):
             await stream.aclose()
 
 
-class _Chunks:
-    """A body in chunks as they come, none of them empty.
+class _Pieces(Generic[T]):
+    """What ``feed`` makes of each chunk of a body.
 
     A class, for a generator that is left half-way is finalised by the event loop some time later, and trio warns of it.
     What has failed once fails again, for an end here would look like the whole body.
     """
 
-    __slots__ = ("_body", "_content", "_failure", "_response")
-
-    def __init__(self, response: StreamedResponse) -> None:
-        self._response = response
-        self._body: Any = response.body
-        self._content = b"" if self._body is not None else response.content
-        self._failure: HTTPClientError | None = None
-
-    def __aiter__(self) -> _Chunks:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            while self._body is not None:
-                chunk: bytes = await self._body.__anext__()
-                if chunk:
-                    return chunk
-        except StopAsyncIteration:
-            self._body = None
-        except HTTPClientError as error:
-            self._failure = self._response.located(error) if isinstance(error, HTTPRequestError) else error
-            raise
-        except Exception:
-            raise
-        except BaseException:  # with which the connection is closed
-            self._failure = self._response.located(
-                ResponseBodyError("reading was cancelled, and the body is not complete", phase="body")
-            )
-            raise
-        chunk, self._content = self._content, b""
-        if chunk:
-            return chunk
-        raise StopAsyncIteration
-
-
-class _Pieces(Generic[T]):
-    """What ``feed`` makes of each chunk of a body, and of its end. What has failed once fails again."""
-
     def __init__(self, response: StreamedResponse, feed: Callable[[bytes, bool], Iterable[T]]) -> None:
         self._response = response
-        self._chunks = _Chunks(response)
+        self._body: Any = response.body
         self._feed = feed
-        self._ready: Iterator[T] = iter(())
-        self._ended = False
+        self._ready: Iterator[T] = iter(() if self._body is not None else feed(response.content, True))
         self._failure: HTTPClientError | None = None
 
     def __aiter__(self) -> _Pieces[T]:
@@ -272,13 +231,20 @@ class _Pieces(Generic[T]):
             while True:
                 for piece in self._ready:
                     return piece
-                if self._ended:
+                if self._body is None:
                     raise StopAsyncIteration
                 try:
-                    chunk = await self._chunks.__anext__()
+                    chunk = await anext(self._body)
                 except StopAsyncIteration:
-                    self._ended, chunk = True, b""
-                self._ready = iter(self._feed(chunk, self._ended))
+                    self._body, chunk = None, b""
+                self._ready = iter(self._feed(chunk, self._body is None))
         except HTTPClientError as error:
             self._failure = self._response.located(error) if isinstance(error, HTTPRequestError) else error
+            raise
+        except Exception:
+            raise
+        except BaseException:  # with which the connection is closed
+            self._failure = self._response.located(
+                ResponseBodyError("reading was cancelled, and the body is not complete", phase="body")
+            )
             raise

@@ -36,11 +36,6 @@ class Content:
         self._limit = limit
         self.size = 0
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the body is taken as it comes."""
-        return self._decoding is None
-
     def open(self, headers: Headers) -> None:
         """Find out which codings the body is in; without that it is taken as it comes.
 
@@ -59,10 +54,12 @@ class Content:
         """
         if self._decoding is None:
             if data:
-                yield self.counted(data)
+                self._count(len(data))
+                yield data
         else:
             for piece in self._decoding.pieces(data):
-                yield self.counted(piece)
+                self._count(len(piece))
+                yield piece
 
     def finish(self) -> None:
         """All has come from the wire.
@@ -82,14 +79,8 @@ class Content:
         self.finish()
         return b"".join(pieces)
 
-    def counted(self, piece: bytes) -> bytes:
-        """A piece of the body, decoded, once it is counted.
-
-        Raises:
-            ResponseTooLargeError: with it the body is longer than the limit.
-        """
-        self.size += len(piece)
+    def _count(self, size: int) -> None:
+        self.size += size
         limit = self._limit
         if limit is not None and self.size > limit:
             raise self._send.error(ResponseTooLargeError, f"the body has more than max_response_size, {limit} bytes")
-        return piece

@@ -48,14 +48,7 @@ class IncomingBody:
                     self._content.finish()
                 else:
                     await connection.receive(self._send)
-                    if self._content.is_plain:
-                        data = connection.parser.take()
-                        if connection.parser.complete:
-                            self._let_go()
-                        if data:
-                            return self._content.counted(data)
-                    else:
-                        self._pieces = self._taken(connection)
+                    self._pieces = self._taken(connection)
         except HTTPRequestError as error:
             self.discard()
             if isinstance(error, ResponseTooLargeError):
