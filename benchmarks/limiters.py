@@ -269,6 +269,9 @@ def main() -> None:
     print(verdict("a waiter in the crowd to one of ten", waiting[given.waiters] / waiting[10], 1.0))
     print(verdict("wakes of each", crowds[given.waiters].wakes, 1.4))
     print(verdict("MiB of 100,000 keys", largest, 60))
+    print(
+        verdict("a decision with all keys to one with ten", cost[f"{given.keys:,} keys (4)"] / cost["10 keys (4)"], 2)
+    )
     ours_more, dictionary_more = (
         cost[f"{what}{given.keys:,}{rest} (4)"] - cost[f"{what}10{rest} (4)"]
         for what, rest in (("", " keys"), ("a dictionary of ", ""))
