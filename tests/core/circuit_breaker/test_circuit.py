@@ -321,6 +321,11 @@ def test_a_rule_of_the_users_that_raises_releases_the_permit():
     with pytest.raises(KeyError):
         circuit.record(permit, BAD, 0.0)
     assert circuit.is_fresh(0.0)
+    circuit.force_open(0.0)
+    probe = admitted(circuit, 60.0)
+    with pytest.raises(KeyError):
+        circuit.record(probe, BAD, 60.0)
+    assert circuit.state_at(60.0) is HALF_OPEN and circuit.permits_out == 0
 
 
 # -- time that steps back ----------------------------------------------------------------------------------------------
@@ -462,7 +467,7 @@ def test_what_is_disabled_lets_all_pass_and_counts_nothing():
     circuit = said(Circuit(1), Circuit.disable)
     permits = [admitted(circuit, 0.0) for _ in range(3)]
     assert circuit.permits_out == 3
-    assert permits[0].lease_end == math.inf
+    assert (permits[0].admitted_at, permits[0].lease_end) == (0.0, math.inf)
     for permit in permits:
         circuit.record(permit, BAD, 1.0)
     assert (circuit.state_at(1e9), circuit.permits_out, circuit.failures) == (DISABLED, 0, 0)
@@ -704,6 +709,11 @@ def test_what_it_was_told_is_not_changed():
     with pytest.raises(AttributeError):
         circuit.failure_threshold = 1  # type: ignore[misc]
     assert circuit.failure_threshold == 5
+
+
+def test_circuits_of_one_kind_hold_their_numbers_once():
+    assert Circuit(3, 10.0)._settings is Circuit(3, 10.0)._settings
+    assert Circuit(3, 10.0)._settings is not Circuit(3, 11.0)._settings
 
 
 def test_circuits_of_one_kind_have_dice_and_verdicts_of_their_own():

@@ -112,6 +112,25 @@ def test_gradient2_forgets_an_overload():
     assert law.usual < 0.21
 
 
+def test_gradient2_remembers_longer_once_it_has_ten_samples():
+    feeder = Feeder(law := Gradient2())
+    for _ in range(10):
+        feeder.send(1.0)
+    feeder.send(4.0)
+    assert law.usual == pytest.approx(1 + 3 * 2 / 601, rel=1e-12)
+
+
+def test_gradient2_forgets_what_is_more_than_twice_the_sample_and_not_what_is_twice():
+    feeder = Feeder(law := Gradient2())
+    feeder.send(3.0)
+    feeder.send(1.0)
+    assert law.usual == 2.0
+    feeder = Feeder(law := Gradient2())
+    feeder.send(4.0)
+    feeder.send(1.0)
+    assert law.usual == 2.5 * 0.95
+
+
 def test_vegas():
     """Alpha 3, beta 6, threshold 1 for limits of two digits; the limit grows fast while next to nothing queues."""
     feeder = Feeder(Vegas(initial=20))
@@ -135,6 +154,10 @@ def test_vegas_takes_steps_of_its_limits_size():
     feeder.send(1.0)
     assert feeder.send(1.0) == 200 + 12
     assert feeder.send(1.5) == 210
+    assert feeder.send(1 / (1 - 4.5 / 210)) == 212  # 5 queued, fewer than 3 * 2
+    assert feeder.send(1 / (1 - 5.5 / 212)) == 212  # 6
+    assert feeder.send(1 / (1 - 11.5 / 212)) == 212  # 12, not more than 6 * 2
+    assert feeder.send(1 / (1 - 12.5 / 212)) == 210
     small = Feeder(Vegas(initial=2))
     small.send(1.0)
     assert [small.send(1.0, "dropped") for _ in range(3)] == [1, 1, 1]
@@ -144,9 +167,10 @@ def test_vegas_measures_the_quickest_anew():
     feeder = Feeder(Vegas(initial=2, min_limit=2, max_limit=2, probe=3))
     limiter = feeder.limiter
     feeder.send(1.0)
-    for _ in range(6):
+    for _ in range(5):
         feeder.send(4.0)
     limiter.max_limit = 100
+    assert feeder.send(4.0) == 2  # the sixth, three times the limit, is only remembered
     assert feeder.send(4.0) == 8  # nothing seems to queue
 
 
@@ -175,6 +199,15 @@ def test_vegas_is_its_formula(samples):
                 limit -= step
         limit = max(1, min(300, limit))
         assert got == limit
+
+
+@pytest.mark.parametrize("law", [Gradient2(initial=20, min_limit=1, queue=10), Vegas(initial=20)])
+def test_half_of_the_limit_is_enough_to_learn_from(law):
+    feeder = Feeder(law)
+    assert feeder.send(1.0, beside=8) == 20
+    assert (grown := feeder.send(1.0, beside=9)) in (22, 26)
+    assert feeder.send(1.0, "dropped", beside=grown // 2 - 2) == grown
+    assert feeder.send(1.0, "dropped", beside=grown // 2 - 1) < grown
 
 
 @pytest.mark.parametrize("law", [Gradient2(initial=20), Vegas(initial=20)])

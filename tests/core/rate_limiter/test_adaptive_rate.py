@@ -163,6 +163,15 @@ def test_a_claim_that_was_put_back_is_there_again():
     free.take(0.0)
     free.put_back(0.0)
     assert free.is_fresh(0.0)
+    burst = limited(0.5, burst=3)
+    burst.take(200.0)
+    burst.put_back(200.0)
+    assert sum(burst.take(200.0) is not None for _ in range(9)) == 3
+
+
+def test_what_rounding_may_cost_is_not_waited_for():
+    assert limited().take(102.0 - 1e-6) is not None  # half of a millionth of a token is lacking
+    assert limited().take(102.0 - 1e-5) is None
 
 
 def test_what_tells_nothing_is_not_learned_from():

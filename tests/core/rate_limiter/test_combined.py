@@ -86,6 +86,9 @@ def test_the_part_that_listens_to_the_server_hears_it():
     assert limiter.take(4.0) is None and limiter.take(5.0) is not None
     limiter.adopt(1, 10.0, 5.0)
     assert limiter.take(5.0) is None and limiter.take(15.0) is not None
+    limiter.adopt(0, 4.0, 15.0, quota=3, window=30.0)
+    assert sum(limiter.take(19.0) is not None for _ in range(9)) == 3
+    assert limiter.take(48.0) is None and limiter.take(49.0) is not None
 
 
 BUSY = SlidingWindow(1, 1.0)

@@ -100,6 +100,45 @@ def test_what_is_left_is_of_no_use_without_a_reset_or_a_window():
     assert count(limit, 0.0) == 50
 
 
+def test_windows_go_on_from_the_reset_whoever_comes_in_between():
+    limit = ServerQuota()
+    limit.adopt(0, 4.0, 0.0, quota=3, window=30.0)
+    assert count(limit, 10.0) == 3 and limit.take(33.9) is None
+    assert count(limit, 34.0) == 3
+    limit = ServerQuota()
+    limit.adopt(0, 4.0, 0.0, quota=3, window=30.0)
+    assert count(limit, 34.0) == 3  # a whole window was idle
+
+
+def test_a_reset_later_than_a_window_keeps_what_is_left():
+    limit = ServerQuota()
+    limit.adopt(1, 100.0, 0.0, quota=4, window=10.0)
+    assert count(limit, 0.0) == 1
+
+
+def test_a_quota_is_the_one_that_was_named_last_and_one_at_least():
+    limit = ServerQuota()
+    limit.adopt(0, 4.0, 0.0, quota=5, window=1.0)
+    limit.adopt(0, 4.0, 0.0, quota=1, window=1.0)
+    assert count(limit, 4.0) == 1 and count(limit, 5.0) == 1
+    limit = ServerQuota()
+    limit.adopt(0, 10.0, 0.0)  # nobody has said what there is
+    assert count(limit, 10.0) == 1
+
+
+def test_of_two_reports_of_one_reset_the_later_says_when_and_the_lesser_how_many():
+    limit = ServerQuota()
+    limit.adopt(0, 10.0, 0.0)
+    limit.adopt(0, 10.0, 0.5)
+    assert limit.take(10.0) is None and limit.take(10.5) is not None
+    limit = ServerQuota()
+    limit.adopt(0, 10.0, 0.0)
+    limit.adopt(5, 10.0, 1.0)  # a second is what whole ones may differ by
+    assert limit.take(1.0) is None
+    limit.adopt(5, 10.0, 1.5)
+    assert count(limit, 1.5) == 5
+
+
 def test_a_quota_that_makes_no_sense_is_none():
     limit = ServerQuota()
     limit.adopt(1, 5.0, 0.0, quota=0, window=0)
@@ -132,6 +171,31 @@ def test_put_back():
     limit.take(0.0)
     limit.put_back(0.0)
     assert count(limit, 0.0) == 1
+    limit = ServerQuota()
+    limit.adopt(9, 60.0, 0.0)
+    for _ in range(3):
+        limit.take(0.0)
+    limit.put_back(0.0, 2)
+    assert count(limit, 0.0) == 8
+
+
+def test_what_was_put_back_is_not_in_flight():
+    limit = ServerQuota()
+    slot = take(limit, 0.0)
+    limit.take(0.0, 2)
+    limit.put_back(0.0, 2)
+    limit.adopt(5, 60.0, 0.0)
+    assert count(limit, 0.0) == 4
+    limit.release(slot, "ok", 0.0)
+
+
+def test_to_be_asked_to_hold_off_wakes_nobody():
+    limit = ServerQuota()
+    limit.adopt(0, 60.0, 0.0)
+    place = limit.reserve(0.0, waiter=Waiter())
+    assert isinstance(place, Reservation) and limit.claim(place, 0.0) == 60.0
+    assert limit.hold_off(100.0, 1.0) is None
+    assert limit.claim(place, 60.0) == 101.0
 
 
 def test_fresh_is_what_a_window_has_passed_over():
