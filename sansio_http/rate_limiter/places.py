@@ -87,18 +87,19 @@ class Reservation:
     Attributes:
         tokens: that it will take.
         waiter: whom to wake when its turn comes early.
-        due: when it was told to come, in own time; infinite: when it is nudged.
+        due: when it ought to come, in own time: a head that is late may be passed. Infinite: when it is nudged.
+        told: when it was told to come: the same, but for a head that could not be told of an earlier turn.
         state: ``waiting`` in the queue, ``passed`` by others, ``claimed`` or ``cancelled``.
         mark: tokens that were ever queued before it, for the estimate of what is ahead.
         before, behind: its neighbours in the queue.
     """
 
-    __slots__ = ("before", "behind", "due", "mark", "state", "tokens", "waiter")
+    __slots__ = ("before", "behind", "due", "mark", "state", "tokens", "told", "waiter")
 
     def __init__(self, tokens: float, waiter: Waiter | None, due: float) -> None:
         self.tokens = tokens
         self.waiter = waiter
-        self.due = due
+        self.due = self.told = due
         self.state: Literal["waiting", "passed", "claimed", "cancelled"] = "waiting"
         self.mark: float = 0
         self.before: Reservation | None = None

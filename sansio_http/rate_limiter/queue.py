@@ -185,8 +185,7 @@ class Limiter(OwnTime, Law):
         if ready > time:
             if reservation.state == "passed":
                 self._put_first(reservation)
-            reservation.due = ready
-            return self._told(ready)
+            return self._tell(reservation, ready)
         self._take(tokens, time)
         claimed = CLAIMED
         nudge = None
@@ -194,7 +193,7 @@ class Limiter(OwnTime, Law):
             self._leave(reservation)
             if self._line is not None:
                 nudge = self._promote(self._line.first, time)
-        else:  # it was passed while it was late, and whoever became the head then could not be told
+        else:  # it was passed while it was late, and whoever became the head then was not told
             nudge = self._call_head(time)
         if nudge is not None:
             claimed = Claimed(nudge)
@@ -237,10 +236,11 @@ class Limiter(OwnTime, Law):
             # Those who cancelled in between are still counted by the marks, but never more than who is there at all.
             ahead = min(reservation.mark - line.first.mark, line.pending - reservation.tokens)
             reservation.due = max(time + recheck_in(line.waiting), self._ready_at(ahead, reservation.tokens, time))
-        return self._told(reservation.due)
+        return self._tell(reservation, reservation.due)
 
-    def _told(self, due: float) -> float | None:
-        """The caller's reading at ``due``; None where that is when a nudge comes."""
+    def _tell(self, place: Reservation, due: float) -> float | None:
+        """It is to come at ``due``: on the caller's clock, or None where that is when a nudge comes."""
+        place.due = place.told = due
         return None if due == inf else self._theirs(due)
 
     def _pass_late_head(self, line: Line, comer: Reservation | None, time: float) -> bool:
@@ -255,7 +255,10 @@ class Limiter(OwnTime, Law):
             if self._line is None:
                 return True
             head = line.first
-        self._promote(head, time)  # there is no way to nudge it from here; it comes when it was told
+        # There is no way to nudge the new head from here. It comes when it was told, or whoever can nudges it; but its
+        # grace runs from its turn on, or a dead one could not be passed.
+        turn = max(self._ready_at(0, head.tokens, time), time)
+        head.due = min(max(head.due, time), turn)
         return True
 
     def _promote(self, head: Reservation, time: float) -> Waiter | None:
@@ -269,9 +272,9 @@ class Limiter(OwnTime, Law):
             return None
         head = self._line.first
         ready = max(self._ready_at(0, head.tokens, time), time)
-        if ready >= head.due:
+        if ready >= head.told:
             return None
-        head.due = ready
+        head.due = head.told = ready
         return head.waiter
 
     def _put_first(self, place: Reservation) -> None:

@@ -235,6 +235,17 @@ def test_a_limit_that_falls_takes_nothing_away_and_one_that_rises_wakes_the_head
     assert isinstance(claimed, Slot) and claimed.nudge is places[1].waiter
 
 
+def test_how_a_send_ended_is_learned_once():
+    law = AIMD(initial=50)
+    slots = [law.take(0.0) for _ in range(50)]
+    slot = slots[0]
+    assert isinstance(slot, Slot)
+    law.settle(slot, "ok", 1.0)
+    law.settle(slot, "ok", 1.0)
+    law.release(slot, "dropped", 2.0)
+    assert (law.limit, law.in_use) == (51, 49)
+
+
 def test_what_was_learned_is_forgotten_after_a_while():
     law = AIMD()
     assert law.is_fresh(0.0)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from sys import float_info
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ def test_what_is_refused_is_told_with_what_is_allowed(
     ("cls", "field", "value"),
     [
         (TokenBucket, "rate", 0.01),
+        (TokenBucket, "rate", float_info.max),
         (TokenBucket, "burst", 1),
         (SlidingWindow, "limit", 1),
         (SlidingWindow, "window", 0.01),

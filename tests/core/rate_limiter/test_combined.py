@@ -71,6 +71,17 @@ def test_who_is_turned_away_by_one_is_not_counted_by_another():
     assert "of 10 accepted" in repr(polite) and "of 12 accepted" in repr(strict)
 
 
+def test_one_that_was_passed_and_cancels_is_not_counted():
+    throttle = Throttle(lambda: 0.9)
+    limiter = Combined(throttle, TokenBucket(1, 1))
+    limiter.take(0.0)
+    late, second = limiter.reserve(0.0), limiter.reserve(0.0)
+    assert isinstance(late, Reservation) and isinstance(second, Reservation)
+    assert isinstance(limiter.claim(second, 2.0), Slot)  # passes the first
+    limiter.cancel(late, 2.0)
+    assert "of 2 accepted" in repr(throttle)
+
+
 def test_a_claim_that_was_put_back_was_never_made():
     throttle, slots = Throttle(lambda: 0.9), Concurrency(1)
     limiter = Combined(throttle, slots)

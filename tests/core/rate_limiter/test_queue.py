@@ -11,11 +11,12 @@ from sansio_http.rate_limiter import (
     Limiter,
     Refused,
     Reservation,
+    ServerQuota,
     SlidingWindow,
     Slot,
     TokenBucket,
 )
-from sansio_http.rate_limiter.queue import GRACE, RECHECK
+from sansio_http.rate_limiter.queue import CROWD, GRACE, RECHECK
 from sansio_http.step import Waiter
 
 
@@ -149,6 +150,22 @@ def test_who_parks_in_a_long_queue_is_told_a_new_estimate():
     places = queue(bucket, 0.0, 20)
     # All have slept too long. The first, who is late, is passed; of the others nine are ahead.
     assert bucket.claim(places[10], 10.0) == 14.5
+
+
+def test_of_a_crowd_each_looks_again_less_often():
+    for waiting, seconds in ((CROWD, RECHECK), (5 * CROWD, 5 * RECHECK)):
+        bucket = drained(rate=1e6)
+        *_, last = [reserve(bucket, 0.0) for _ in range(waiting)]
+        assert bucket.claim(last, 0.5) == 0.5 + seconds
+
+
+def test_an_estimate_counts_all_who_are_ahead():
+    quota = ServerQuota()
+    quota.adopt(0, 10.0, 0.0, quota=1, window=10.0)
+    first, second = queue(quota, 0.0, 2)
+    quota.hold_off(100.0, 5.0)
+    assert quota.claim(first, 10.0) == 105.0
+    assert quota.claim(second, 20.0) == 115.0
 
 
 def test_an_estimate_counts_no_more_than_are_there():
@@ -348,6 +365,17 @@ def test_estimates_behind_one_that_was_passed_and_is_back_count_it_once(alone):
     assert bucket.claim(others[0], 7.0 if not alone else 9.5) == (9.5 if not alone else 9.5 + RECHECK)
 
 
+def test_who_stands_behind_one_that_was_passed_and_is_back_can_leave():
+    bucket = drained()
+    first, second, third, fourth = queue(bucket, 0.0, 4)
+    claim(bucket, second, 2.0)
+    assert bucket.claim(first, 2.0) == 3.0  # it is the head again
+    assert bucket.cancel(third, 2.0) is None
+    assert bucket.waiting == 2
+    assert claim(bucket, first, 3.0).nudge is None
+    claim(bucket, fourth, 4.0)
+
+
 def test_one_that_was_passed_can_cancel():
     bucket = drained()
     first, second, third = queue(bucket, 0.0, 3)
@@ -374,6 +402,32 @@ def test_a_dead_head_in_front_of_slots_is_passed_while_many_come_and_go():
     assert slots.release(second, "ok", 1.5) is None  # which does not make its grace any longer
     assert slots.claim(alive, 1.75) is None
     claim(slots, alive, 2.0)
+
+
+def test_a_head_that_became_so_unnoticed_is_nudged_by_the_next_who_can():
+    slots = Concurrency(2)
+    held = [slots.take(0.0), slots.take(0.0)]
+    late, unaware = queue(slots, 0.0, 2)
+    assert slots.claim(late, 0.0) is None and slots.claim(unaware, 0.0) is None
+    for slot, woken in zip(held, (late.waiter, None), strict=True):
+        assert isinstance(slot, Slot)
+        assert slots.release(slot, "ok", 1.0) is woken
+    newcomer = reserve(slots, 1.0 + GRACE)  # passes the first, and cannot wake the second
+    assert slots.claim(newcomer, 2.0) == 2.0 + RECHECK
+    assert claim(slots, late, 2.25).nudge is unaware.waiter
+    assert slots.claim(newcomer, 2.5) == 2.0 + RECHECK
+    assert claim(slots, unaware, 2.5).nudge is None
+
+
+def test_a_head_that_became_so_unnoticed_may_be_late_as_well():
+    slots = Concurrency(1)
+    slot = slots.take(0.0)
+    assert isinstance(slot, Slot)
+    queue(slots, 0.0, 2)
+    slots.release(slot, "ok", 1.0)
+    newcomer = reserve(slots, 2.0)  # passes the first; the second does not come either
+    assert not slots.claimable(newcomer, 2.0 + GRACE - 1 / 64)
+    claim(slots, newcomer, 2.0 + GRACE)
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------
@@ -417,9 +471,11 @@ def test_reprs_say_what_a_person_wants_to_know():
     third = reserve(bucket, 0.0, waiter=Waiter())
     bucket.claim(third, 3.0)  # passes the first
     assert repr(first) == "<Reservation of 1, passed>"
+    bucket.cancel(third, 3.0)
     assert repr(third) == "<Reservation of 1, claimed>"
     assert repr(second) == "<Reservation of 1, cancelled>"
     assert repr(bucket) == "<TokenBucket 1/s, burst 1, 0 waiting>"
+    assert Refused(1.0).why == "has no place in time"
     assert [repr(Claimed(None)), repr(Claimed(Waiter()))] == ["<Claimed>", "<Claimed, with a nudge>"]
 
 

@@ -208,7 +208,8 @@ class AllOf:
 
 class Place:
     def __init__(self, tokens, due) -> None:
-        self.tokens, self.due = tokens, due
+        self.tokens = tokens
+        self.due = self.told = due
         self.waiter = Waiter()
         self.passed = False
         self.claim: tuple[Fraction, Fraction] | None = None
@@ -244,8 +245,8 @@ class Model:
         return self.law.told([place.tokens for place in ahead], tokens, self.now)
 
     def call_head(self) -> Waiter | None:
-        if self.queue and (ready := self.ready(self.queue[0])) < self.queue[0].due:
-            self.queue[0].due = ready
+        if self.queue and (ready := self.ready(self.queue[0])) < self.queue[0].told:
+            self.queue[0].due = self.queue[0].told = ready
             return self.queue[0].waiter
         return None
 
@@ -266,7 +267,9 @@ class Model:
         late = self.queue[0].due
         while self.queue and self.queue[0] is not comer and self.queue[0].due <= late:
             self.queue.pop(0).passed = True
-        self.promote()
+        if self.queue:  # whose grace begins, though nobody tells it
+            head = self.queue[0]
+            head.due = min(max(head.due, self.now), self.ready(head))
         return True
 
     def has_turn(self, place) -> bool:
@@ -382,9 +385,10 @@ class Machine(RuleBasedStateMachine):
                 soonest, latest = (max(model.now + 1, model.told(some, place.tokens)) for some in (ahead, others))
                 place.due = self.own(answer)
                 assert soonest <= place.due <= latest
+            place.told = place.due
         elif ready > model.now:
             assert self.own(answer) == ready
-            place.due = ready
+            place.due = place.told = ready
             if place.passed:
                 place.passed = False
                 model.queue.insert(0, place)
@@ -392,7 +396,7 @@ class Machine(RuleBasedStateMachine):
             assert isinstance(answer, Claimed)
             place.claim = (model.now, place.tokens)
             model.law.claims.append(place.claim)
-            nudge = None if place.passed else model.leave(place)
+            nudge = model.call_head() if place.passed else model.leave(place)
             assert answer.nudge is nudge
             self.places.remove(place)
             self.claimed.append(place)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sansio_http.exceptions import ConfigurationError
 from sansio_http.rate_limiter import Fate, Refused, Reservation, Slot, Throttle
+from sansio_http.rate_limiter.queue import RECHECK
 
 # K, padding, sent (n) or rejected (y) after each answer. grpc/grpc-go
 # balancer/rls/internal/adaptive/adaptive_test.go @4793ad0, with the dice at .5.
@@ -181,7 +182,28 @@ def test_a_bin_counts_further_than_a_byte():
     feed(throttle, ["throttled"] * 300, 1.0)
     assert throttle.probability(1.0) == 0.0  # 900 requests, 600 of them accepted
     assert throttle.probability(60.0) == 0.0
-    assert throttle.probability(61.0) == 1.0  # 300, none
+    assert throttle.probability(61.0) == 1.0
+    assert repr(throttle) == "<Throttle 0 of 300 accepted, 0 rejected here>"
+
+
+def test_what_is_taken_back_is_the_latest_that_is_counted():
+    throttle = Throttle(Dice(0.9), window=60.0)
+    slot = throttle.take(0.0)
+    assert isinstance(slot, Slot)
+    throttle.release(slot, "ignored", 1.0)  # another bin
+    assert throttle.is_fresh(1.0)
+
+
+@pytest.mark.parametrize("ask", [Throttle.take, Throttle.reserve])
+def test_who_is_turned_away_is_told_why_and_for_how_long(ask):
+    throttle = Throttle(Dice(0.0))
+    feed(throttle, ["throttled"])
+    for rejected in (1, 2):
+        refused = ask(throttle, 5.0)
+        assert isinstance(refused, Refused)
+        why = f"rejects this request: the server accepted 0 of the last {1 + rejected}"
+        assert (refused.retry_at, refused.why) == (5.0 + RECHECK, why)
+        assert throttle.rejected == rejected
 
 
 def test_a_hundred_thousand_are_small():

@@ -123,6 +123,13 @@ def test_at_a_slow_rate_nobody_is_early():
     assert bucket.claimable(place, 1000.0)
 
 
+def test_what_rounding_may_cost_is_a_millionth_of_a_token():
+    for lacking, granted in ((0.5e-6, True), (1.25e-6, False)):
+        bucket = TokenBucket(1.5, 1)
+        bucket.take(0.0)
+        assert (bucket.take((1 - lacking) / 1.5) is not None) is granted
+
+
 def test_it_holds_nothing_and_is_steered_by_nobody():
     bucket = TokenBucket(1, 2)
     assert bucket.release(Slot(1, None), "ok", 0.0) is None
