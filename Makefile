@@ -28,7 +28,7 @@ help:
 	@echo "make docs     write docs/api.md anew from the docstrings"
 	@echo "make bench    benchmarks/*.py, beside other libraries, and their chart (some half an hour)"
 	@echo "make mutants  break the code on purpose, and see the tests notice"
-	@echo "make mutation the same by a tool, over the policies; hours, and goes on where it was interrupted"
+	@echo "make mutation the same by a tool, over the policies; an hour or two, and goes on where it was interrupted"
 	@echo "make clean    remove .venv and everything that was made"
 
 demo: $(VENV)/.run

@@ -3,14 +3,14 @@
 The tool is mutmut: it makes one mutant of each operator, number, string, argument and default in the functions of
 ``retry/``, ``circuit_breaker/`` and ``rate_limiter/``, and tries each against the tests that come by it. What it finds
 out is kept in ``mutants/`` at the root (`rm -r` it to begin anew): a run that was interrupted goes on where it was, and
-after a change to the code only the functions that changed are tried again.
+after a change to the code only functions that changed are tried again, and what survived, for there may be new tests.
 
 It says for each module how many were killed and which survived. Less than 90 % of a family is a failure; SURVIVORS.md,
 beside this file, explains those that are left. Decorated functions (properties), tables and class bodies are beyond the
 tool; for the circuit's table and for defaults there is ``rows_and_defaults.py``, which ``make mutation`` runs as well.
 
-    make mutation                                      # everything: hours
-    .venv/bin/python tests/mutants/mutation.py circuit_breaker.circuit retry   # these
+    make mutation                                      # everything: an hour or two
+    .venv/bin/python tests/mutants/mutation.py circuit_breaker.circuit retry   # these, whatever is known of them
     .venv/bin/python tests/mutants/mutation.py --count                         # what is known by now
 """
 
@@ -20,17 +20,12 @@ import collections
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTMUT = [str(Path(sys.executable).with_name("mutmut"))]
 
-# What would hurt most comes first.
-MODULES = [
-    *("circuit_breaker.circuit", "circuit_breaker.window", "rate_limiter.queue", "rate_limiter.learner"),
-    *("retry.policy", "retry.budget", "retry.backoff", "rate_limiter.token_bucket", "rate_limiter.sliding_window"),
-    *("circuit_breaker", "rate_limiter", "retry"),
-]
 ENOUGH = 0.9
 KILLED = {"killed", "timeout", "caught by type check", "suspicious", "segfault"}
 UNTRIED = {"not checked", "skipped", "check was interrupted by user"}
@@ -42,18 +37,24 @@ def verdicts() -> dict[str, str]:
     return dict(re.findall(r"^\s+(sansio_http\.\S+): (.+?)\s*$", told.stdout, re.MULTILINE))
 
 
+def kind(verdict: str) -> str:
+    """What it comes to."""
+    return "killed" if verdict in KILLED else "untried" if verdict in UNTRIED else "survived"
+
+
+def survivors() -> set[str]:
+    """Their names, as far as is known."""
+    return {name for name, verdict in verdicts().items() if kind(verdict) == "survived"}
+
+
 def count() -> int:
     """Say what is known; the exit status."""
     found: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    survivors: list[str] = []
     for name, verdict in verdicts().items():
         module = ".".join(name.split(".")[1:3])
-        kind = "killed" if verdict in KILLED else "untried" if verdict in UNTRIED else "survived"
         for each in (module, module.partition(".")[0]):
-            found[each][kind] += 1
-        if kind == "survived":
-            survivors.append(f"{verdict}: {name}")
-    print("\n".join(survivors))
+            found[each][kind(verdict)] += 1
+    print("\n".join(f"survived: {name}" for name in sorted(survivors())))
     print(f"\n{'':38}{'killed':>8}{'survived':>10}{'untried':>9}{'killed of tried':>17}")
     poor = False
     for name, counts in sorted(found.items()):
@@ -66,12 +67,22 @@ def count() -> int:
     return 1 if poor else 0
 
 
+def run(names: Iterable[str] = ()) -> None:
+    """Try the mutants named, whatever is known of them; if none is, those of which nothing is known."""
+    subprocess.run([*MUTMUT, "run", *names], cwd=ROOT, check=True)
+
+
 def main(names: list[str]) -> int:
     """Try the mutants of the modules or families named, or of all; the exit status."""
-    if names != ["--count"]:
-        for name in names or MODULES:
-            # A star of its own: `retry` is a family, `retry.budget` a module of it.
-            subprocess.run([*MUTMUT, "run", "--max-children", "1", f"sansio_http.{name}.*"], cwd=ROOT, check=True)
+    if names == ["--count"]:
+        return count()
+    if names:
+        run(f"sansio_http.{name}.*" for name in names)  # `retry` is a family, `retry.budget` a module of it
+        return count()
+    survived_before = survivors()
+    run()
+    if again := sorted(survived_before & survivors()):
+        run(again)
     return count()
 
 

@@ -164,13 +164,13 @@ def test_vegas_takes_steps_of_its_limits_size():
 
 
 def test_vegas_measures_the_quickest_anew():
-    feeder = Feeder(Vegas(initial=2, min_limit=2, max_limit=2, probe=3))
+    feeder = Feeder(Vegas(initial=2, min_limit=2, max_limit=2, probe=3.5))
     limiter = feeder.limiter
     feeder.send(1.0)
-    for _ in range(5):
+    for _ in range(6):
         feeder.send(4.0)
     limiter.max_limit = 100
-    assert feeder.send(4.0) == 2  # the sixth, three times the limit, is only remembered
+    assert feeder.send(4.0) == 2  # the seventh, three and a half times the limit, is only remembered
     assert feeder.send(4.0) == 8  # nothing seems to queue
 
 
@@ -201,9 +201,9 @@ def test_vegas_is_its_formula(samples):
         assert got == limit
 
 
-@pytest.mark.parametrize("law", [Gradient2(initial=20, min_limit=1, queue=10), Vegas(initial=20)])
+@pytest.mark.parametrize("law", [lambda: Gradient2(initial=20, min_limit=1, queue=10), lambda: Vegas(initial=20)])
 def test_half_of_the_limit_is_enough_to_learn_from(law):
-    feeder = Feeder(law)
+    feeder = Feeder(law())
     assert feeder.send(1.0, beside=8) == 20
     assert (grown := feeder.send(1.0, beside=9)) in (22, 26)
     assert feeder.send(1.0, "dropped", beside=grown // 2 - 2) == grown

@@ -27,6 +27,15 @@ def test_the_window_before_counts_by_the_part_that_is_left_of_it():
     assert repr(limiter) == "<SlidingCounter 10 in 60 s, 0 waiting>"
 
 
+def test_a_claim_at_the_very_end_of_a_window_is_of_the_next():
+    limiter = SlidingCounter(2, 10.0)
+    limiter.take(0.0)
+    limiter.take(10.0)
+    place = limiter.reserve(15.0)
+    assert isinstance(place, Reservation)
+    assert limiter.claim(place, 15.0) == 20.0  # one in this window, and a part of the one before
+
+
 def test_after_two_idle_windows_all_is_forgotten():
     limiter = SlidingCounter(3, 1.0)
     assert limiter.is_fresh(5.0)
