@@ -14,6 +14,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def another(value: Any) -> Any:
     if isinstance(value, int):
         return value + 1
     if isinstance(value, float):
-        return value * 1.5 if value >= 1 else value / 1.5 if value else 0.5
+        return 1.0 if isinf(value) else value * 1.5 if value >= 1 else value / 1.5 if value else 0.5
     if isinstance(value, frozenset) and value:
         return value - {max(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

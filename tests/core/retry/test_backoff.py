@@ -33,7 +33,10 @@ def test_the_delays_of_the_aws_sdks():
 
 def test_by_default_it_is_one_second_up_to_a_minute_with_full_jitter():
     backoff = ExponentialBackoff()
-    assert (backoff.base, backoff.cap, backoff.jitter) == (1.0, 60.0, "full")
+    assert (backoff.base, backoff.cap, backoff.jitter, backoff.spread) == (1.0, 60.0, "full", 0.25)
+    steady, rising = ConstantBackoff(), LinearBackoff()
+    assert (steady.base, steady.jitter, steady.spread) == (1.0, "full", 0.25)
+    assert (rising.base, rising.cap, rising.jitter, rising.spread) == (1.0, 60.0, "full", 0.25)
 
 
 def test_full_jitter_spreads_evenly_from_zero_to_the_value():

@@ -245,8 +245,8 @@ def test_zero_turns_retrying_off():
     assert after(ConnectError(), retries=0, sent=False) == "stop: not_retryable"
 
 
-def test_by_default_there_are_three():
-    assert RetryPolicy().retries == 3
+def test_by_default_there_are_three_with_the_usual_waits():
+    assert (RetryPolicy().retries, RetryPolicy().backoff) == (3, ExponentialBackoff())
 
 
 # --- Retry-After -----------------------------------------------------------------------------------------------------
