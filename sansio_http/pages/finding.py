@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ..exceptions import PaginationError
+from ..fields.media_type import is_json
 from ..models import HTTPResponse
 
 
@@ -16,10 +17,10 @@ def find_items(response: HTTPResponse, items: str | None) -> list[Any]:
         items: where they are in its JSON, as in ``data.users``; None where it is a list itself.
 
     Raises:
-        PaginationError: there is no list.
-        ResponseDecodeError: the answer is not JSON.
+        PaginationError: there is no list, or the answer does not say that it is JSON.
+        ResponseDecodeError: it says so, and is not.
     """
-    found = response.json_data if items is None else find(response, items)
+    found = _parsed(response) if items is None else find(response, items)
     if not isinstance(found, list):
         where = "the answer" if items is None else items
         advice = ' (name where they are, as in items="data")' if items is None else ""
@@ -40,10 +41,10 @@ def find(response: HTTPResponse, at: str, *, optional: bool = False) -> Any:
         optional: where nothing is there it is None; else that is an error.
 
     Raises:
-        PaginationError: there is nothing.
-        ResponseDecodeError: the answer is not JSON.
+        PaginationError: there is nothing, or the answer does not say that it is JSON.
+        ResponseDecodeError: it says so, and is not.
     """
-    found: Any = response.json_data
+    found: Any = _parsed(response)
     for name in at.split("."):
         if not isinstance(found, dict) or name not in found:
             if optional:
@@ -51,6 +52,17 @@ def find(response: HTTPResponse, at: str, *, optional: bool = False) -> Any:
             raise PaginationError(f"{at}: the answer has none", reason="missing", response=response)
         found = cast("dict[str, Any]", found)[name]
     return found
+
+
+def _parsed(response: HTTPResponse) -> Any:
+    """The page's JSON. What is none at all is told from what lacks a field: a login page of HTML, an empty 204."""
+    content_type = response.headers.get("content-type", "")
+    if response.content and is_json(content_type):
+        return response.json_data
+    what = f"says {content_type!r:.80}" if response.content else "is empty"
+    raise PaginationError(
+        f"the {response.status_code} response {what}, and a page is JSON", reason="missing", response=response
+    )
 
 
 def number(response: HTTPResponse, at: str) -> int:
