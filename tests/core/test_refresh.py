@@ -190,13 +190,14 @@ def test_a_token_that_others_have_renewed_meanwhile_is_not_given_up():
     world = World(client())
     world.call(at=0)
     world.run(1)
-    slow = world.call(at=2)
-    world.run(2.005)  # it is on its way with the old token
     world.valid.clear()
+    slow = world.call(at=2)
+    world.run(2.005)  # its refusal, with the old token, is on its way
     world.source.take("t9", 100, 2.0)
     world.valid.add("t9")
     world.run()
-    assert slow.response.is_success and world.issued == 1
+    assert slow.response.is_success and slow.response.attempts[0].sends == 2
+    assert world.issued == 1
 
 
 def test_an_api_that_refuses_every_token_is_asked_twice():
