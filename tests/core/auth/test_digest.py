@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sansio_http import (
@@ -416,6 +416,7 @@ def test_nonces_belong_to_an_origin():
     st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1),
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters=":")),
 )
+@example(realm='a", uri="/', nonce="n\\", user='u"')
 def test_nothing_breaks_out_of_its_quotes(realm, nonce, user):
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
