@@ -230,13 +230,14 @@ class Limiter(OwnTime, Law):
         """Tell a place that is not the head when to come."""
         if reservation.state in ("claimed", "cancelled"):
             raise DriverError(f"{reservation!r} cannot be claimed: its wait is over")
-        if reservation.due <= time:
+        due = reservation.due
+        if due <= time:
             line = self._line
             assert line is not None  # it is in it
             # Those who cancelled in between are still counted by the marks, but never more than who is there at all.
             ahead = min(reservation.mark - line.first.mark, line.pending - reservation.tokens)
-            reservation.due = max(time + recheck_in(line.waiting), self._ready_at(ahead, reservation.tokens, time))
-        return self._tell(reservation, reservation.due)
+            due = max(time + recheck_in(line.waiting), self._ready_at(ahead, reservation.tokens, time))
+        return self._tell(reservation, due)
 
     def _tell(self, place: Reservation, due: float) -> float | None:
         """It is to come at ``due``: on the caller's clock, or None where that is when a nudge comes."""

@@ -20,7 +20,7 @@ import collections
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,19 +42,20 @@ def kind(verdict: str) -> str:
     return "killed" if verdict in KILLED else "untried" if verdict in UNTRIED else "survived"
 
 
-def survivors() -> set[str]:
-    """Their names, as far as is known."""
-    return {name for name, verdict in verdicts().items() if kind(verdict) == "survived"}
+def survivors(known: Mapping[str, str]) -> set[str]:
+    """Their names, among the verdicts."""
+    return {name for name, verdict in known.items() if kind(verdict) == "survived"}
 
 
 def count() -> int:
     """Say what is known; the exit status."""
     found: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for name, verdict in verdicts().items():
+    known = verdicts()
+    for name, verdict in known.items():
         module = ".".join(name.split(".")[1:3])
         for each in (module, module.partition(".")[0]):
             found[each][kind(verdict)] += 1
-    print("\n".join(f"survived: {name}" for name in sorted(survivors())))
+    print("\n".join(f"survived: {name}" for name in sorted(survivors(known))))
     print(f"\n{'':38}{'killed':>8}{'survived':>10}{'untried':>9}{'killed of tried':>17}")
     poor = False
     for name, counts in sorted(found.items()):
@@ -79,9 +80,9 @@ def main(names: list[str]) -> int:
     if names:
         run(f"sansio_http.{name}.*" for name in names)  # `retry` is a family, `retry.budget` a module of it
         return count()
-    survived_before = survivors()
+    before = survivors(verdicts())
     run()
-    if again := sorted(survived_before & survivors()):
+    if again := sorted(before & survivors(verdicts())):
         run(again)
     return count()
 
